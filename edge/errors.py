@@ -1,0 +1,43 @@
+"""Everything the counter raises on purpose.
+
+Each message is one sentence for the person at the keyboard: the place, the
+reason, and what works instead. `exit_code` is what the command line returns.
+"""
+
+from typing import ClassVar
+
+
+class LobbyCountError(Exception):
+    """Root of all errors of this package."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class BadInputError(LobbyCountError):
+    """Something the user gave cannot be used; nothing was started."""
+
+    exit_code: ClassVar[int] = 2
+
+
+class ConfigError(BadInputError):
+    """The config file cannot be used; the message has one line per problem."""
+
+
+class ModelError(BadInputError):
+    """The model file is missing, damaged or not of the shape its catalog entry says."""
+
+
+class CameraError(BadInputError):
+    """The camera or clip cannot be opened, or a clip cannot be decoded."""
+
+
+class OutboxError(LobbyCountError):
+    """The outbox cannot be written or read."""
+
+
+class BrokerError(LobbyCountError):
+    """The broker cannot be reached or refused the connection."""
+
+
+class MessageError(LobbyCountError):
+    """A received payload is not a message of this contract."""

@@ -1,0 +1,111 @@
+"""What the core needs of the world, as protocols. Adapters implement them."""
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from edge.vocabulary import (
+    CountBucket,
+    Detections,
+    Frame,
+    Message,
+    NoFrame,
+    Receipt,
+    StoredRecord,
+    TimeQuality,
+)
+
+
+class FrameSource(Protocol):
+    """A camera or clip."""
+
+    def frames(self) -> Iterator[Frame | NoFrame]:
+        """Yield pictures, `at` strictly increasing, and at least once a second a
+        NoFrame while there is none.
+
+        A clip ends; a camera does not. Raises CameraError when a clip cannot be read.
+        """
+        ...
+
+    def close(self) -> None:
+        """Release the device; idempotent, callable from another thread."""
+        ...
+
+
+class Detector(Protocol):
+    """Finds people in one picture."""
+
+    def detect(self, frame: Frame) -> Detections:
+        """Return every person at or above the detector's own score floor."""
+        ...
+
+
+class Outbox(Protocol):
+    """Durable queue of sealed records, safe to use from two threads."""
+
+    @property
+    def stream(self) -> str:
+        """Random id of this outbox, 16 hex digits; (dev, stream, seq) is the idempotency key."""
+        ...
+
+    def append(self, buckets: Sequence[CountBucket]) -> None:
+        """Seal and store all buckets and the new totals in one transaction.
+
+        Raises OutboxError; then nothing was stored.
+        """
+        ...
+
+    def pending(self, limit: int) -> list[StoredRecord]:
+        """Return the oldest records not yet retired, in order, of one stream."""
+        ...
+
+    def retire(self, stream: str, upto: int) -> None:
+        """Mark all records of the stream with seq ≤ upto as delivered."""
+        ...
+
+    def depth(self) -> int:
+        """Number of records not yet retired."""
+        ...
+
+    def close(self) -> None:
+        """Flush and close; idempotent."""
+        ...
+
+
+class Broker(Protocol):
+    """One MQTT connection at a time."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether the present connection is up."""
+        ...
+
+    def connect(self) -> None:
+        """Connect, set the will, publish the birth messages.
+
+        Raises BrokerError with a sentence naming host, port and reason.
+        """
+        ...
+
+    def publish(self, message: Message) -> Receipt:
+        """Publish and wait for the acknowledgement of QoS 1, a bounded time."""
+        ...
+
+    def disconnect(self, last: Sequence[Message] = ()) -> None:
+        """Publish the last messages and leave in order, so that no will is sent."""
+        ...
+
+
+class Clock(Protocol):
+    """The wall and the monotonic clock, so that time can be passed in."""
+
+    def monotonic(self) -> float:
+        """Seconds on a clock that never jumps."""
+        ...
+
+    def utc(self) -> float:
+        """Seconds since 1970 UTC, as far as the device knows."""
+        ...
+
+    def quality(self) -> TimeQuality:
+        """How far `utc` can be trusted now."""
+        ...

@@ -1,0 +1,213 @@
+"""The words of the product: plain data that passes between stages.
+
+Coordinates are normalised to the picture, x and y in 0..1, origin top left.
+`at` is seconds on the frame source's own monotonic time base; `*_ms` is UTC in
+integer milliseconds since 1970, so that intervals meet exactly.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float32]
+Image = npt.NDArray[np.uint8]
+Point = tuple[float, float]
+
+
+class CoverageReason(StrEnum):
+    """Why a part of an interval has no healthy video."""
+
+    NO_CAMERA = "no_camera"
+    COVERED = "covered"
+    DARK = "dark"
+    BLURRED = "blurred"
+    MOVED = "moved"
+    FROZEN = "frozen"
+    OVERLOAD = "overload"
+    RESTART = "restart"
+
+
+class TimeQuality(StrEnum):
+    """How far the UTC date of a record can be trusted."""
+
+    NTP = "ntp"
+    RTC = "rtc"
+    REDATED = "redated"
+    UNSYNCED = "unsynced"
+
+
+class Anchor(StrEnum):
+    """The point of a box that stands for the person."""
+
+    BOTTOM_CENTRE = "bottom-centre"
+    CENTRE = "centre"
+
+
+class Outcome(StrEnum):
+    """How a passage over a line was booked."""
+
+    IN = "in"
+    OUT = "out"
+    UTURN = "uturn"
+    AMBIGUOUS = "ambiguous"
+    BORN_PAST_LINE = "born_past_line"
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One picture. `image` is (height, width, 3) uint8 BGR, masks already burned in."""
+
+    at: float
+    index: int
+    image: Image
+
+    @property
+    def aspect(self) -> float:
+        """Width divided by height, in pixels."""
+        return self.image.shape[1] / self.image.shape[0]
+
+
+@dataclass(frozen=True, slots=True)
+class NoFrame:
+    """A moment at which there should have been a picture and was none."""
+
+    at: float
+    reason: CoverageReason
+
+
+@dataclass(frozen=True, slots=True)
+class Detections:
+    """People found in one frame, as arrays of equal length N.
+
+    boxes: (N, 4) float32, x0 y0 x1 y1, normalised.
+    scores: (N,) float32 in 0..1.
+    aspect: picture width / height, so that distances can be had in person-heights.
+    """
+
+    boxes: FloatArray
+    scores: FloatArray
+    aspect: float
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """One person as followed so far. `id` is random per run and never leaves the process."""
+
+    id: int
+    box: tuple[float, float, float, float]
+    score: float
+    born_at: float
+    observed: bool
+    """Whether a detection of this very frame supports it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tracks:
+    """The tracker's answer to one frame. `ended` are the ids gone since the last one."""
+
+    at: float
+    aspect: float
+    live: tuple[Track, ...] = ()
+    ended: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A counting line: a polyline and which of its sides is inside.
+
+    `entry` is +1 when IN means passing from the left to the right of the way
+    from the first to the last point as seen on the screen, −1 for the other way.
+    """
+
+    id: str
+    points: tuple[Point, ...]
+    entry: int
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Crossing:
+    """One booked passage over a line; `at` is when the anchor passed it."""
+
+    line: str
+    outcome: Outcome
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """The counter's answer to one frame.
+
+    booked: final crossings, to be added to the buckets.
+    live: crossings seen just now, for displays only; some may still net out.
+    settled_until: no later answer will book a crossing before this moment.
+    """
+
+    booked: tuple[Crossing, ...]
+    live: tuple[Crossing, ...]
+    settled_until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Hashes of what produced a record; an interval is split when one changes."""
+
+    cfg: str
+    model: str
+    cal: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CountBucket:
+    """A closed half-open interval [t0_ms, t1_ms) of one line.
+
+    `counts` is None when nobody was looking during the whole interval: null is not 0.
+    `coverage` is the share of the interval with healthy video, 0..1.
+    """
+
+    line: str
+    t0_ms: int
+    t1_ms: int
+    counts: Mapping[Outcome, int] | None
+    coverage: float
+    reason: CoverageReason | None
+    time_quality: TimeQuality
+    provenance: Provenance
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRecord:
+    """A sealed record in the outbox: its key within the stream and its JSON text."""
+
+    stream: str
+    seq: int
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """Something to publish. `expiry_s` None means it never expires."""
+
+    topic: str
+    payload: bytes
+    qos: int
+    retain: bool
+    expiry_s: int | None = None
+    properties: tuple[tuple[str, str], ...] = field(default=())
+    """MQTT 5 user properties, in order."""
+
+
+class Receipt(StrEnum):
+    """What became of a publish."""
+
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    """The broker answered with a failure reason code; it will again."""
+    LOST = "lost"
+    """No answer; unknown whether it arrived, so it is sent again."""
