@@ -19,10 +19,10 @@ class FrameSource(Protocol):
     """A camera or clip."""
 
     def frames(self) -> Iterator[Frame | NoFrame]:
-        """Yield pictures, `at` strictly increasing, and at least once a second a
-        NoFrame while there is none.
+        """Yield pictures, and a NoFrame at least once a second while there are none.
 
-        A clip ends; a camera does not. Raises CameraError when a clip cannot be read.
+        `at` is strictly increasing. A clip ends; a camera does not.
+        Raises CameraError when a clip cannot be read.
         """
         ...
 
@@ -63,7 +63,7 @@ class Outbox(Protocol):
         ...
 
     def depth(self) -> int:
-        """Number of records not yet retired."""
+        """Count the records not yet retired."""
         ...
 
     def close(self) -> None:

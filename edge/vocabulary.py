@@ -67,7 +67,8 @@ class Frame:
     @property
     def aspect(self) -> float:
         """Width divided by height, in pixels."""
-        return self.image.shape[1] / self.image.shape[0]
+        height, width = self.image.shape[:2]
+        return float(width / height)
 
 
 @dataclass(frozen=True, slots=True)
