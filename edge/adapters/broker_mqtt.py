@@ -1,0 +1,84 @@
+"""The Broker port over MQTT 5: the last will, the birth messages, one publish at a time."""
+
+import threading
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from edge.adapters.mqtt_connection import Connection
+from edge.adapters.mqtt_settings import MqttSettings
+from edge.errors import BrokerError
+from edge.vocabulary import Message, Receipt
+
+_log = structlog.get_logger(__name__)
+
+
+class MqttBroker:
+    """A Broker. `will` and `birth` are asked anew for every connection.
+
+    One lock around every publish keeps at most one message in paho.
+    """
+
+    def __init__(
+        self,
+        settings: MqttSettings,
+        client_id: str,
+        will: Callable[[], Message],
+        birth: Callable[[], Sequence[Message]],
+    ) -> None:
+        self._settings = settings
+        self._client_id = client_id
+        self._will = will
+        self._birth = birth
+        self._lock = threading.RLock()
+        self._connection: Connection | None = None
+
+    @property
+    def connected(self) -> bool:
+        """Whether the present connection is up."""
+        connection = self._connection
+        return connection is not None and connection.up
+
+    def connect(self) -> None:
+        """Connect, set the will, publish the birth messages. Raises BrokerError."""
+        with self._lock:
+            self._abandon()
+            # Nothing is subscribed to, so there is no session worth keeping.
+            self._connection = Connection(
+                self._settings, self._client_id, clean_start=True, will=self._will()
+            )
+            for message in self._birth():
+                self._publish_birth(message)
+        _log.info("connected to the broker", address=self._settings.address)
+
+    def publish(self, message: Message) -> Receipt:
+        """Publish and wait for the acknowledgement of QoS 1, a bounded time."""
+        with self._lock:
+            if self._connection is None or not self._connection.up:
+                return Receipt.LOST
+            return self._connection.publish(message)
+
+    def disconnect(self, last: Sequence[Message] = ()) -> None:
+        """Publish the last messages and leave in order, so that no will is sent."""
+        with self._lock:
+            if self._connection is None:
+                return
+            for message in last:
+                self.publish(message)
+            if self._connection.up:
+                self._connection.leave()
+            self._abandon()
+
+    def _publish_birth(self, message: Message) -> None:
+        # A refused birth was logged with its reason; counts may still be allowed.
+        if self.publish(message) is Receipt.LOST:
+            self._abandon()
+            raise BrokerError(
+                f"{self._settings.address}: the connection ended while {message.topic} "
+                "was being published; is this client id used twice?"
+            )
+
+    def _abandon(self) -> None:
+        if self._connection is not None:
+            self._connection.abort()
+            self._connection = None

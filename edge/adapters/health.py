@@ -1,0 +1,95 @@
+"""What the machine and the process look like, and the health file other tools read."""
+
+import json
+import os
+import resource
+import shutil
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from edge.errors import BadInputError
+
+FILE_NAME = "health.json"
+STALE_AFTER_S = 60.0
+_THERMAL = Path("/sys/class/thermal/thermal_zone0/temp")
+
+
+@dataclass(frozen=True, slots=True)
+class HealthReport:
+    """The state of a running device, as `lobbycount health` shows it. No picture, no track."""
+
+    written_at: str
+    pid: int
+    frames: int
+    fps: float | None
+    frames_dropped: int
+    video: str
+    queue: int
+    unsaved: int
+    broker: str
+    last_error: str | None
+    memory_mb: float | None
+    disk_free_mb: float | None
+    temperature_c: float | None
+
+    def problems(self, age_s: float) -> list[str]:
+        """Return what is wrong, in words; empty when the device does its job."""
+        found = []
+        if age_s > STALE_AFTER_S:
+            found.append(f"the service has not reported for {age_s:.0f} s: is it running?")
+        if self.video != "ok":
+            found.append(f"no healthy picture: {self.video}")
+        if self.unsaved:
+            found.append(f"{self.unsaved} intervals could not be stored: is the disk full?")
+        return found
+
+
+def write_report(folder: Path, report: HealthReport) -> None:
+    """Replace the health file in one step, so that a reader never sees half of one."""
+    path = folder / FILE_NAME
+    draft = path.with_suffix(".tmp")
+    draft.write_text(json.dumps(asdict(report), ensure_ascii=False), encoding="utf-8")
+    draft.replace(path)
+
+
+def read_report(folder: Path) -> tuple[HealthReport, float]:
+    """Read the health file of a device and its age in seconds.
+
+    Raises BadInputError when there is none.
+    """
+    path = folder / FILE_NAME
+    try:
+        report = HealthReport(**json.loads(path.read_text(encoding="utf-8")))
+        return report, time.time() - path.stat().st_mtime
+    except (OSError, ValueError, TypeError) as error:
+        raise BadInputError(
+            f"{path}: no health report there ({type(error).__name__});"
+            " is `lobbycount run` running with this config?"
+        ) from error
+
+
+def peak_memory_mb() -> float:
+    """Return the peak resident memory of this process and its children, in MB."""
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    return (own + children) / 1024
+
+
+def memory_mb() -> float:
+    """Return the resident memory of this process now, in MB."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def disk_free_mb(folder: Path) -> float:
+    """Return the free space where the outbox lives, in MB."""
+    return shutil.disk_usage(folder).free / 1e6
+
+
+def temperature_c() -> float | None:
+    """Return the processor's temperature where the board tells it."""
+    try:
+        return int(_THERMAL.read_text(encoding="ascii")) / 1000
+    except (OSError, ValueError):
+        return None

@@ -1,0 +1,205 @@
+"""The outbox on disk: one SQLite file, one transaction per append.
+
+WAL with synchronous=FULL, because NORMAL loses committed rows in a power cut.
+One connection behind one lock: the pipeline thread appends, the delivery
+thread reads and retires, and neither holds it longer than one fsync.
+"""
+
+import secrets
+import sqlite3
+import threading
+import time
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from edge.errors import OutboxError
+from edge.messages import RECORD_RETENTION_DAYS, Totals, chain_of, genesis, seal
+from edge.vocabulary import CountBucket, StoredRecord
+
+SCHEMA_VERSION = 1
+BUSY_TIMEOUT_S = 5.0
+DAY_MS = 86_400_000
+
+_SCHEMA = (
+    "CREATE TABLE head (id INTEGER PRIMARY KEY CHECK (id = 1),"
+    " dev TEXT NOT NULL, stream TEXT NOT NULL, chain TEXT NOT NULL) STRICT",
+    "CREATE TABLE totals (line TEXT PRIMARY KEY,"
+    " entered INTEGER NOT NULL, departed INTEGER NOT NULL) STRICT",
+    "CREATE TABLE records (seq INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " body TEXT NOT NULL, crc INTEGER NOT NULL, retired_ms INTEGER) STRICT",
+    "CREATE INDEX records_pending ON records (seq) WHERE retired_ms IS NULL",
+    "CREATE INDEX records_retired ON records (retired_ms) WHERE retired_ms IS NOT NULL",
+)
+
+
+class SqliteOutbox:
+    """An Outbox in one file. A new file begins a new stream with a random id."""
+
+    def __init__(self, path: Path, dev: str, utc: Callable[[], float] = time.time) -> None:
+        """Open or create the file. Raises OutboxError naming it when that cannot be done."""
+        self._path = path
+        self._utc = utc
+        self._lock = threading.Lock()
+        self._open = False
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(
+                path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+            )
+        except (OSError, sqlite3.Error) as error:
+            raise OutboxError(
+                f"{path}: cannot be opened for writing ({_reason(error)}); "
+                "give a path on a disk this user may write to"
+            ) from error
+        self._open = True
+        try:
+            self._stream = self._prepared(dev)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def stream(self) -> str:
+        """The random id of this file."""
+        return self._stream
+
+    def append(self, buckets: Sequence[CountBucket]) -> None:
+        """Seal and store all buckets and the new totals in one transaction."""
+        if not buckets:
+            return
+        with self._transaction() as db:
+            dev, chain = db.execute("SELECT dev, chain FROM head").fetchone()
+            for bucket in buckets:
+                chain = self._append_one(bucket, dev, chain)
+            db.execute("UPDATE head SET chain = ?", (chain,))
+
+    def _append_one(self, bucket: CountBucket, dev: str, chain: str) -> str:
+        db = self._db
+        # The number must be known before the row is written, because it is sealed into it.
+        # sqlite_sequence outlives pruned rows; nobody else writes within this transaction.
+        (seq,) = db.execute(
+            "SELECT coalesce(max(seq), 0) + 1 FROM sqlite_sequence WHERE name = 'records'"
+        ).fetchone()
+        row = db.execute(
+            "SELECT entered, departed FROM totals WHERE line = ?", (bucket.line,)
+        ).fetchone()
+        totals = Totals(*(row or (0, 0))).plus(bucket)
+        sealed = seal(bucket, dev, self._stream, seq, totals=totals, previous_chain=chain)
+        db.execute("INSERT OR REPLACE INTO totals VALUES (?, ?, ?)", (bucket.line, *totals))
+        db.execute(
+            "INSERT INTO records (seq, body, crc) VALUES (?, ?, ?)",
+            (seq, sealed, _crc(seq, sealed)),
+        )
+        return chain_of(sealed)
+
+    def pending(self, limit: int) -> list[StoredRecord]:
+        """Return the oldest records not yet retired. Raises OutboxError for a damaged row."""
+        with self._guarded() as db:
+            rows = db.execute(
+                "SELECT seq, body, crc FROM records WHERE retired_ms IS NULL ORDER BY seq LIMIT ?",
+                (limit,),
+            ).fetchall()
+        for seq, body, crc in rows:
+            if _crc(seq, body) != crc:
+                raise OutboxError(
+                    f"{self._path}: record {seq} is damaged; stop the service and move the file "
+                    "away, then a new stream begins"
+                )
+        return [StoredRecord(self._stream, seq, body) for seq, body, _ in rows]
+
+    def retire(self, stream: str, upto: int) -> None:
+        """Mark as delivered, and delete what was delivered long ago. Ignores other streams."""
+        if stream != self._stream:
+            return
+        now_ms = int(self._utc() * 1000)
+        with self._transaction() as db:
+            db.execute(
+                "UPDATE records SET retired_ms = ? WHERE retired_ms IS NULL AND seq <= ?",
+                (now_ms, upto),
+            )
+            db.execute(
+                "DELETE FROM records WHERE retired_ms < ?",
+                (now_ms - RECORD_RETENTION_DAYS * DAY_MS,),
+            )
+
+    def depth(self) -> int:
+        """Count the records not yet retired."""
+        with self._guarded() as db:
+            row = db.execute("SELECT count(*) FROM records WHERE retired_ms IS NULL").fetchone()
+        return int(row[0])
+
+    def close(self) -> None:
+        """Close the file; idempotent."""
+        with self._lock:
+            if self._open:
+                self._open = False
+                self._db.close()
+
+    def _prepared(self, dev: str) -> str:
+        with self._guarded() as db:
+            version = db.execute("PRAGMA user_version").fetchone()[0]
+            if version > SCHEMA_VERSION:
+                raise OutboxError(
+                    f"{self._path}: was written by a newer version of lobbycount "
+                    f"(schema {version}, this one reads {SCHEMA_VERSION}); install that version"
+                )
+            if version == 0 and db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+                raise OutboxError(
+                    f"{self._path}: is a database of something else; give a file of its own"
+                )
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = FULL")
+        if version == 0:
+            self._create(dev)
+        with self._guarded() as db:
+            owner, stream = db.execute("SELECT dev, stream FROM head").fetchone()
+        if owner != dev:
+            raise OutboxError(
+                f"{self._path}: holds the records of device {owner!r}, not {dev!r}; "
+                "give this device another file"
+            )
+        return str(stream)
+
+    def _create(self, dev: str) -> None:
+        with self._transaction() as db:
+            for statement in _SCHEMA:
+                db.execute(statement)
+            stream = secrets.token_hex(8)
+            db.execute("INSERT INTO head VALUES (1, ?, ?, ?)", (dev, stream, genesis(dev, stream)))
+            db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._guarded() as db:
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                yield db
+                db.execute("COMMIT")
+            except BaseException:
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def _guarded(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            if not self._open:
+                raise OutboxError(f"{self._path}: the outbox is closed")
+            try:
+                yield self._db
+            except sqlite3.Error as error:
+                raise OutboxError(f"{self._path}: {_reason(error)}") from error
+
+
+def _crc(seq: int, body: str) -> int:
+    return zlib.crc32(f"{seq}:{body}".encode())
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    if isinstance(error, sqlite3.DatabaseError) and "not a database" in str(error):
+        return "is not an outbox database; move it away, then a new one begins"
+    return str(error)

@@ -1,0 +1,252 @@
+"""The verbs. Each cuts the pipe at a stage: `lobbycount --help`."""
+
+import json
+import logging
+import sys
+import threading
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+import structlog
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from edge import __version__, app, tables
+from edge.adapters import health as machine
+from edge.adapters.listener_mqtt import listen as receive
+from edge.config import Config, broker_section, load, with_broker
+from edge.errors import BrokerError, LobbyCountError, MessageError
+from edge.messages import canonical
+from edge.records import parse_counts
+from edge.replay import EPOCH_2026, Replay, ReplayOptions
+from edge.replay import replay as play
+from edge.scoring import LineScore, load_truth, overall, score, total_count_error
+from edge.station import mqtt_settings
+
+DEFAULT_CONFIG = Path("/etc/lobbycount/lobby.yaml")
+
+cli = typer.Typer(
+    help="Anonymous people counter for lobbies. 大厅匿名客流计数器。",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+_out = Console()
+_err = Console(stderr=True)
+
+ConfigOption = Annotated[
+    Path, typer.Option("--config", "-c", help="The config file. 配置文件。", show_default=True)
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+BrokerOption = Annotated[
+    str | None,
+    typer.Option(help="Instead of the config's broker: mqtt://host:port is plain text, labs only."),
+]
+
+
+def main() -> None:
+    """Run the command line; errors of this package end as one sentence and an exit code."""
+    _log_to_stderr()
+    try:
+        cli()
+    except LobbyCountError as error:
+        _err.print(str(error), style="bold red", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(error.exit_code)
+
+
+@cli.command()
+def run(config: ConfigOption = DEFAULT_CONFIG, broker: BrokerOption = None) -> None:
+    """Count from the camera and publish, until stopped.
+
+    开始计数并上报。
+    """
+    app.run_device(_configured(config, broker))
+
+
+@cli.command()
+def check(file: Annotated[Path, typer.Argument(help="The config file. 配置文件。")]) -> None:
+    """Check a config file and say what is wrong, line by line.
+
+    检查配置文件。
+    """
+    config = load(file)
+    _out.print(f"{file}: ok, {len(config.lines)} line(s), config hash {config.hash()}")
+
+
+@cli.command("replay")
+def replay_(
+    clip: Annotated[Path, typer.Argument(help="A recording, e.g. an MP4 file. 录像文件。")],
+    config: ConfigOption = DEFAULT_CONFIG,
+    speed: Annotated[
+        Literal["max", "real"], typer.Option(help="As fast as possible, or the clip's own pace.")
+    ] = "max",
+    truth: Annotated[
+        Path | None, typer.Option(help="Ground truth: MOT gt.txt, or JSON crossings.")
+    ] = None,
+    annotate: Annotated[Path | None, typer.Option(help="Write an annotated MP4 there.")] = None,
+    interval: Annotated[
+        float | None, typer.Option(help="Seconds per record, instead of the config's.")
+    ] = None,
+    start: Annotated[
+        datetime | None, typer.Option(help="UTC date and time the clip is said to begin.")
+    ] = None,
+    publish: Annotated[bool, typer.Option(help="Also send the records to the broker.")] = False,
+    broker: BrokerOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Count the people in a recording.
+
+    统计录像中的客流。
+    """
+    settings = _configured(config, broker)
+    options = ReplayOptions(
+        speed=speed,
+        start_utc=EPOCH_2026 if start is None else start.replace(tzinfo=UTC).timestamp(),
+        interval_s=interval,
+        annotate=annotate,
+        publish=publish,
+    )
+    with _progress() as progress:
+        task = progress.add_task(clip.name, total=None)
+        result = play(
+            settings,
+            clip,
+            options,
+            lambda index, total: progress.update(task, completed=index + 1, total=total),
+        )
+    scores = _scores(settings, result, truth) if truth else []
+    if as_json:
+        sys.stdout.write(json.dumps(_replay_json(result, scores), ensure_ascii=False) + "\n")
+        return
+    _out.print(tables.counts_table(result.buckets))
+    if scores:
+        _out.print(tables.score_table(scores))
+    _out.print(_speed(result))
+    if annotate:
+        _out.print(f"annotated video: {annotate}", soft_wrap=True)
+    if result.undelivered:
+        raise BrokerError(f"{result.undelivered} records could not be delivered: {result.trouble}")
+
+
+@cli.command()
+def listen(
+    config: ConfigOption = DEFAULT_CONFIG,
+    broker: BrokerOption = None,
+    tenant: Annotated[str, typer.Option(help="Only this tenant.")] = "+",
+    device: Annotated[str, typer.Option(help="Only this device.")] = "+",
+    as_json: JsonOption = False,
+) -> None:
+    """Print counts as they arrive.
+
+    实时显示收到的计数。
+    """
+    settings = mqtt_settings(broker_section(broker) if broker else load(config).mqtt)
+    stop = threading.Event()
+    topic = f"pc/v1/{tenant}/{device}/counts"
+    if not as_json:
+        sys.stdout.write(tables.RECORD_HEADER + "\n")
+    try:
+        for _, payload, _ in receive(settings, topic, stop):
+            _print_payload(payload, as_json)
+    except KeyboardInterrupt:
+        stop.set()
+
+
+@cli.command()
+def health(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+    """Say how the running device is; exit code 1 when it needs help.
+
+    查看设备运行状态。
+    """
+    folder = load(config).records.data_dir
+    report, age_s = machine.read_report(folder)
+    problems = report.problems(age_s)
+    if as_json:
+        sys.stdout.write(json.dumps(asdict(report) | {"problems": problems}) + "\n")
+    else:
+        _out.print(tables.health_table(report, age_s))
+        for problem in problems:
+            _out.print(f"problem: {problem}", style="bold red", markup=False)
+    if problems:
+        raise typer.Exit(1)
+
+
+@cli.command()
+def version() -> None:
+    """Print the version."""
+    sys.stdout.write(f"lobbycount {__version__}\n")
+
+
+def _configured(path: Path, broker: str | None) -> Config:
+    config = load(path)
+    return with_broker(config, broker) if broker else config
+
+
+def _scores(config: Config, result: Replay, truth: Path) -> list[LineScore]:
+    lines = app.configured_lines(config)
+    true = load_truth(truth, lines, result.clip_fps, result.size)
+    return score(true, result.live, [line.id for line in lines])
+
+
+def _replay_json(result: Replay, scores: list[LineScore]) -> dict[str, object]:
+    return {
+        "frames": result.frames,
+        "frames_per_s": round(result.frames / result.wall_s, 1),
+        "cpu_ms_per_frame": round(1000 * result.cpu_s / result.frames, 2),
+        "peak_memory_mb": round(machine.peak_memory_mb(), 1),
+        "records": [json.loads(record.body) for record in result.records],
+        "lines": {
+            k: {str(o): n for o, n in v.items()}
+            for k, v in tables.bucket_totals(result.buckets).items()
+        },
+        "truth": [asdict(s) | {"count_error": s.count_error, "f1": s.f1} for s in scores],
+        "count_error": total_count_error(scores) if scores else None,
+        "f1": overall(scores).f1 if scores else None,
+    }
+
+
+def _speed(result: Replay) -> str:
+    return (
+        f"{result.frames} frames, {result.frames / result.wall_s:.1f} frames/s, "
+        f"{1000 * result.cpu_s / result.frames:.1f} CPU-ms per frame, "
+        f"peak memory {machine.peak_memory_mb():.0f} MB"
+    )
+
+
+def _print_payload(payload: bytes, as_json: bool) -> None:
+    try:
+        records = parse_counts(payload)
+    except MessageError as error:
+        _err.print(f"ignored a payload: {error}", style="yellow", markup=False)
+        return
+    for record in records:
+        text = canonical(record.raw) if as_json else tables.record_row(record)
+        sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def _progress() -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    return Progress(*columns, TimeRemainingColumn(), console=_err, transient=True)
+
+
+def _log_to_stderr() -> None:
+    """Log lines for people on a terminal, JSON for the journal elsewhere."""
+    renderer = (
+        structlog.dev.ConsoleRenderer()
+        if sys.stderr.isatty()
+        else structlog.processors.JSONRenderer(ensure_ascii=False)
+    )
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+    )

@@ -1,0 +1,114 @@
+"""Turning pydantic's findings into lines an installer can act on.
+
+What is allowed and what works is read from the model's own JSON Schema, so that a
+new setting explains itself.
+"""
+
+from difflib import get_close_matches
+from json import dumps
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+Location = tuple[int | str, ...]
+
+
+def explain(path: Path, document: Any, error: ValidationError, model: type[BaseModel]) -> str:
+    """Return one line `file:line: path: what; what is allowed, e.g. …` per problem.
+
+    document: what ruamel.yaml's round-trip loader returned, with its line marks.
+    """
+    schema = model.model_json_schema()
+    lines = {
+        (_line_of(document, problem["loc"]), _sentence(problem, schema))
+        for problem in error.errors(include_url=False)
+    }
+    return "\n".join(f"{path}:{line}: {text}" for line, text in sorted(lines))
+
+
+def _line_of(document: Any, location: Location) -> int:
+    """Find the line of a key or item, or of the nearest parent that exists."""
+    line, node = 0, document
+    for part in location:
+        marks: Any = getattr(node, "lc", None)
+        try:
+            line = (marks.key(part) if isinstance(node, dict) else marks.item(part))[0]
+            node = node[part]
+        except (AttributeError, KeyError, IndexError, TypeError):
+            break
+    return line + 1
+
+
+def _sentence(problem: ErrorDetails, schema: dict[str, Any]) -> str:
+    location = problem["loc"]
+    where = _dotted(location)
+    node = _node(schema, location)
+    if problem["type"] == "extra_forbidden":
+        return f"{where}: {_unknown(str(location[-1]), _node(schema, location[:-1]))}"
+    if problem["type"] == "missing":
+        return f"{where}: is missing{_example(str(location[-1]), node)}"
+    if problem["type"] == "value_error":
+        return f"{where}: {problem['ctx']['error']}"
+    if problem["type"] == "string_pattern_mismatch":
+        what = "only a-z, 0-9 and '-' are allowed, starting with a letter or digit"
+    else:
+        what = problem["msg"][0].lower() + problem["msg"][1:]
+        what = what.replace("input should", "must")
+    return f"{where}: {what}, not {_shown(problem['input'])}{_example(str(location[-1]), node)}"
+
+
+def _dotted(location: Location) -> str:
+    text = ""
+    for part in location:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}"
+    return text.lstrip(".") or "the file"
+
+
+def _shown(value: Any) -> str:
+    text = dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _unknown(key: str, parent: dict[str, Any]) -> str:
+    allowed = list(parent.get("properties", {}))
+    close = get_close_matches(key, allowed, n=1)
+    if close:
+        return f"unknown setting; did you mean {close[0]!r}?"
+    return f"unknown setting; allowed here: {', '.join(allowed)}"
+
+
+def _example(key: str, node: dict[str, Any]) -> str:
+    examples = node.get("examples")
+    if not examples:
+        return ""
+    shown = examples[0] if isinstance(examples[0], str) else dumps(examples[0], ensure_ascii=False)
+    return f"; e.g. {key}: {shown}"
+
+
+def _node(schema: dict[str, Any], location: Location) -> dict[str, Any]:
+    """Walk the JSON Schema along a location."""
+    node = schema
+    for part in location:
+        node = _resolve(schema, node)
+        if isinstance(part, int):
+            items = node.get("prefixItems")
+            below = items[part] if items and part < len(items) else node.get("items")
+            below = below if isinstance(below, dict) else {}
+        else:
+            below = node.get("properties", {}).get(part, {})
+        node = below
+    return _resolve(schema, node)
+
+
+def _resolve(schema: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
+    """Follow a reference, and the real branch of an optional setting."""
+    for branch in node.get("anyOf", ()):
+        if branch.get("type") != "null":
+            node = {**branch, **{k: v for k, v in node.items() if k != "anyOf"}}
+            break
+    if "$ref" in node:
+        name = node["$ref"].rsplit("/", 1)[-1]
+        return {**schema["$defs"][name], **{k: v for k, v in node.items() if k != "$ref"}}
+    return node

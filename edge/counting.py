@@ -1,0 +1,186 @@
+"""Counting a person once: tracks in, crossings out.
+
+The rule (design, "Counting a person once"): a track is *settled* once its anchor has
+been clear of the line's dead-band for the hold time; a crossing is a change of
+settled side whose path passed between the ends of the line. Someone who stands on
+the line, flickers or peeks over it therefore counts nothing.
+
+A crossing on one track that is undone within the U-turn time is booked as one
+`uturn` instead of one in and one out.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import inf
+
+from edge.geometry import anchor_of, isotropic, passage, signed_distance
+from edge.vocabulary import Anchor, Counted, Crossing, Line, Outcome, Point, Track, Tracks
+
+
+@dataclass(frozen=True, slots=True)
+class CountingSettings:
+    """Thresholds of the crossing rule, in seconds and person-heights."""
+
+    anchor: Anchor = Anchor.BOTTOM_CENTRE
+    dead_band_heights: float = 0.10
+    hold_s: float = 0.30
+    uturn_s: float = 5.0
+    born_near_heights: float = 0.5
+
+
+@dataclass(slots=True)
+class _Walk:
+    """What is known of one track near one line since it last settled."""
+
+    last: Point
+    born_at: float
+    born_offset: float
+    offset: float = 0.0
+    net: int = 0
+    passed_at: float = -inf
+    settled_side: int | None = None
+    clear_side: int = 0
+    clear_since: float = 0.0
+    pending: list[Crossing] = field(default_factory=list)
+
+
+class Counter:
+    """Books the passages of all tracks over all lines of one camera."""
+
+    def __init__(self, lines: Sequence[Line], settings: CountingSettings | None = None) -> None:
+        self._lines = tuple(lines)
+        self._settings = settings or CountingSettings()
+        self._walks: dict[int, dict[str, _Walk]] = {}
+        self._settled_until = -inf
+        self._path: dict[tuple[str, float], tuple[Point, ...]] = {}
+
+    def __len__(self) -> int:
+        """Count the tracks for which state is held."""
+        return len(self._walks)
+
+    def update(self, tracks: Tracks) -> Counted:
+        """Follow every observed track over every line; book what has become final."""
+        live: list[Crossing] = []
+        for track in tracks.live:
+            if track.observed:
+                live += self._follow(track, tracks)
+        booked: list[Crossing] = []
+        for gone in tracks.ended:
+            walks = self._walks.pop(gone, {})
+            for line in self._lines:
+                if line.id in walks:
+                    live += self._end(line, walks[line.id])
+                    booked += walks[line.id].pending
+        booked += self._ripe(tracks.at)
+        return self._answer(booked, live, tracks.at)
+
+    def finish(self, at: float) -> Counted:
+        """End every track at a shutdown, so that nothing pending is lost."""
+        return self.update(Tracks(at, 1.0, ended=tuple(self._walks)))
+
+    def _follow(self, track: Track, tracks: Tracks) -> list[Crossing]:
+        anchor = isotropic(anchor_of(track.box, self._settings.anchor), tracks.aspect)
+        height = max(track.box[3] - track.box[1], 1e-6)
+        walks = self._walks.setdefault(track.id, {})
+        seen: list[Crossing] = []
+        for line in self._lines:
+            path = self._isotropic_path(line, tracks.aspect)
+            offset = signed_distance(anchor, path) / height
+            walk = walks.get(line.id)
+            if walk is None:
+                walk = walks[line.id] = _Walk(anchor, tracks.at, offset)
+            step = passage(walk.last, anchor, path)
+            if step:
+                walk.net += step
+                walk.passed_at = tracks.at
+            walk.last, walk.offset = anchor, offset
+            seen += self._settle(walk, line, tracks.at)
+        return seen
+
+    def _settle(self, walk: _Walk, line: Line, at: float) -> list[Crossing]:
+        """Advance the settled side by one observation; return a crossing seen now."""
+        s = self._settings
+        clear = abs(walk.offset) >= s.dead_band_heights
+        side = (1 if walk.offset > 0 else -1) if clear else 0
+        if side != walk.clear_side:
+            walk.clear_side, walk.clear_since = side, at
+        if side == 0 or at - walk.clear_since < s.hold_s:
+            return []
+        before, walk.settled_side = walk.settled_side, side
+        net, walk.net = walk.net, 0
+        if before is None or before == side or net == 0:
+            return []
+        crossing = Crossing(line.id, _direction(net, line), walk.passed_at)
+        self._net_out(walk, crossing)
+        return [crossing]
+
+    def _net_out(self, walk: _Walk, crossing: Crossing) -> None:
+        last = walk.pending[-1] if walk.pending else None
+        undone = (
+            last is not None
+            and last.outcome is not crossing.outcome
+            and last.outcome is not Outcome.UTURN
+            and crossing.at - last.at <= self._settings.uturn_s
+        )
+        if undone:
+            walk.pending[-1] = Crossing(crossing.line, Outcome.UTURN, crossing.at)
+        else:
+            walk.pending.append(crossing)
+
+    def _end(self, line: Line, walk: _Walk) -> list[Crossing]:
+        """Judge a track that ended, and return the crossing it still made, if any.
+
+        Clear on the other side but too short for the hold time: it left the scene
+        after crossing. In the dead-band with a passage behind it: doubtful. Never on
+        the other side, yet begun close to the line and gone away from it: it may have
+        crossed before it was first seen.
+        """
+        changed = walk.settled_side is not None and walk.net != 0
+        if changed and walk.clear_side == 0:
+            walk.pending.append(Crossing(line.id, Outcome.AMBIGUOUS, walk.passed_at))
+        elif changed and walk.clear_side != walk.settled_side:
+            crossing = Crossing(line.id, _direction(walk.net, line), walk.passed_at)
+            self._net_out(walk, crossing)
+            return [crossing]
+        elif walk.passed_at == -inf and self._came_from_line(walk):
+            walk.pending.append(Crossing(line.id, Outcome.BORN_PAST_LINE, walk.born_at))
+        return []
+
+    def _came_from_line(self, walk: _Walk) -> bool:
+        s = self._settings
+        near = abs(walk.born_offset) < s.born_near_heights
+        away = abs(walk.offset) - abs(walk.born_offset) > s.born_near_heights
+        return near and away
+
+    def _ripe(self, at: float) -> list[Crossing]:
+        """Take the pending crossings that can no longer be undone."""
+        ripe: list[Crossing] = []
+        limit = at - self._settings.uturn_s - self._settings.hold_s
+        for walks in self._walks.values():
+            for walk in walks.values():
+                while walk.pending and walk.pending[0].at < limit:
+                    ripe.append(walk.pending.pop(0))
+        return ripe
+
+    def _answer(self, booked: list[Crossing], live: list[Crossing], at: float) -> Counted:
+        """Date late bookings no earlier than what was promised as settled."""
+        delay = self._settings.uturn_s + self._settings.hold_s
+        dated = tuple(
+            sorted(
+                (Crossing(c.line, c.outcome, max(c.at, self._settled_until)) for c in booked),
+                key=lambda c: (c.at, c.line, c.outcome),
+            )
+        )
+        self._settled_until = max(self._settled_until, at - delay)
+        return Counted(dated, tuple(live), self._settled_until)
+
+    def _isotropic_path(self, line: Line, aspect: float) -> tuple[Point, ...]:
+        key = (line.id, aspect)
+        if key not in self._path:
+            self._path = {k: v for k, v in self._path.items() if k[1] == aspect}
+            self._path[key] = tuple(isotropic(p, aspect) for p in line.points)
+        return self._path[key]
+
+
+def _direction(net: int, line: Line) -> Outcome:
+    return Outcome.IN if net * line.entry > 0 else Outcome.OUT

@@ -1,0 +1,274 @@
+"""Records ↔ topics and versioned JSON: the contract with every subscriber.
+
+Pure text in, pure text out. The major version is in the topic (`pc/v1/…`), the
+minor in the payload (`"v":"1.0"`); writers follow `config/schemas/`, readers
+ignore fields they do not know.
+
+A record is sealed once, when it is stored: its JSON is canonical (sorted keys,
+no spaces, UTF-8; the form of RFC 8785) and `chain` is the SHA-256 of the
+previous record's chain followed by that JSON without `chain`. The first chain
+of a stream follows `genesis(dev, stream)`, so that a stream cannot be passed
+off as another's.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Literal, NamedTuple
+
+from edge.vocabulary import (
+    CountBucket,
+    CoverageReason,
+    Line,
+    Message,
+    Outcome,
+    Provenance,
+    StoredRecord,
+)
+
+VERSION = "1.0"
+DELIVERY = "puback"
+"""What makes the device consider a record delivered; subscribers read it in `info` and `status`."""
+RECORD_RETENTION_DAYS = 35
+"""How long a delivered record stays on the device."""
+HEALTH_LIVES_FOR_INTERVALS = 3
+
+State = Literal["online", "offline", "lost"]
+Leaf = Literal["counts", "status", "info", "health", "privacy"]
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+_COUNT_FIELDS = {
+    "in": Outcome.IN,
+    "out": Outcome.OUT,
+    "uturn": Outcome.UTURN,
+    "ambiguous": Outcome.AMBIGUOUS,
+    "born_past_line": Outcome.BORN_PAST_LINE,
+}
+
+
+class Totals(NamedTuple):
+    """Everybody counted on one line since its stream began."""
+
+    entered: int = 0
+    left: int = 0
+
+    def plus(self, bucket: CountBucket) -> "Totals":
+        """Return the totals after one more interval."""
+        counts = bucket.counts or {}
+        return Totals(
+            self.entered + counts.get(Outcome.IN, 0), self.left + counts.get(Outcome.OUT, 0)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """The gauges of a device; None where it cannot know."""
+
+    uptime_s: int
+    queue: int
+    """Records not yet delivered."""
+    video: CoverageReason | None = None
+    """Why there is no healthy picture now; None when there is one."""
+    fps: float | None = None
+    detect_ms: float | None = None
+    temperature_c: float | None = None
+    memory_mb: float | None = None
+    disk_free_mb: float | None = None
+    last_accepted_ms: int | None = None
+    last_error: str | None = None
+
+
+def checked_name(value: str, what: str = "name") -> str:
+    """Return a tenant or device name if it can stand in a topic, else raise ValueError."""
+    if not _NAME.fullmatch(value):
+        raise ValueError(
+            f"{what} {value!r} must be 1 to 63 of the characters a-z, 0-9 and '-', "
+            "and not begin with '-'"
+        )
+    return value
+
+
+def topic(tenant: str, dev: str, leaf: Leaf) -> str:
+    """Return the topic of one kind of message of one device."""
+    return f"pc/v1/{checked_name(tenant, 'tenant')}/{checked_name(dev, 'dev')}/{leaf}"
+
+
+def canonical(value: object) -> str:
+    """Return the one JSON text of a value: sorted keys, no spaces, no escapes of UTF-8."""
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
+
+
+def iso_utc(ms: int) -> str:
+    """Write UTC milliseconds as ISO 8601 with 'Z', and a fraction only when there is one."""
+    seconds, rest = divmod(ms, 1000)
+    text = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    return f"{text}.{rest:03d}Z" if rest else f"{text}Z"
+
+
+def genesis(dev: str, stream: str) -> str:
+    """Return what the chain of a stream's first record follows."""
+    return hashlib.sha256(f"pc/v1/{dev}/{stream}".encode()).hexdigest()
+
+
+def link(previous_chain: str, record: Mapping[str, object]) -> str:
+    """Return the chain of a record (any `chain` in it is left out) after the previous one."""
+    body = canonical({key: value for key, value in record.items() if key != "chain"})
+    # A lone surrogate from a hostile payload must give a wrong hash, not an exception.
+    return hashlib.sha256((previous_chain + body).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def seal(
+    bucket: CountBucket, dev: str, stream: str, seq: int, *, totals: Totals, previous_chain: str
+) -> str:
+    """Return the canonical JSON of one record. `totals` already include the bucket.
+
+    Raises ValueError for a bucket with a coverage below 1 and no reason.
+    """
+    record: dict[str, object] = {
+        "dev": dev,
+        "stream": stream,
+        "seq": seq,
+        "line": bucket.line,
+        "t0": iso_utc(bucket.t0_ms),
+        "t1": iso_utc(bucket.t1_ms),
+        "tot_in": totals.entered,
+        "tot_out": totals.left,
+        "tq": str(bucket.time_quality),
+        "cfg": bucket.provenance.cfg,
+        "model": bucket.provenance.model,
+        "cal": bucket.provenance.cal,
+        **_counts(bucket),
+        **_coverage(bucket),
+    }
+    record["chain"] = link(previous_chain, record)
+    return canonical(record)
+
+
+def chain_of(sealed: str) -> str:
+    """Return the chain of a sealed record, which the next one follows."""
+    return str(json.loads(sealed)["chain"])
+
+
+def _counts(bucket: CountBucket) -> dict[str, object]:
+    counts = bucket.counts
+    return {
+        field: None if counts is None else counts.get(outcome, 0)
+        for field, outcome in _COUNT_FIELDS.items()
+    }
+
+
+def _coverage(bucket: CountBucket) -> dict[str, object]:
+    share = round(bucket.coverage, 4)
+    if share >= 1:
+        return {"cov": 1}
+    if bucket.reason is None:
+        raise ValueError(f"the bucket of line {bucket.line!r} has coverage {share} and no reason")
+    # A whole number is written as one, because "0.0" is not canonical outside Python.
+    return {"cov": share or 0, "cov_reason": str(bucket.reason)}
+
+
+def counts_message(tenant: str, dev: str, stream: str, records: Sequence[StoredRecord]) -> Message:
+    """Return a batch of sealed records of one stream; their text is passed on untouched."""
+    bodies = ",".join(record.body for record in records)
+    text = (
+        f'{{"dev":{canonical(dev)},"records":[{bodies}],'
+        f'"stream":{canonical(stream)},"v":{canonical(VERSION)}}}'
+    )
+    return _message(tenant, dev, "counts", text, qos=1, retain=False)
+
+
+def status_message(tenant: str, dev: str, at_ms: int, state: State) -> Message:
+    """Return the retained state. In a will (`lost`) `at` is when the connection was opened."""
+    fields = {"at": iso_utc(at_ms), "delivery": DELIVERY, "state": state}
+    return _message(tenant, dev, "status", _payload(dev, fields), qos=1, retain=True)
+
+
+def info_message(
+    tenant: str,
+    dev: str,
+    at_ms: int,
+    *,
+    software: str,
+    stream: str,
+    provenance: Provenance,
+    lines: Sequence[Line],
+    interval_s: int,
+) -> Message:
+    """Return the birth message: what runs here and what its numbers mean.
+
+    Of a line only id and name leave the device, never where it lies in the picture.
+    """
+    fields = {
+        "at": iso_utc(at_ms),
+        "capabilities": {"delivery": DELIVERY},
+        "interval_s": interval_s,
+        "lines": [{"id": line.id, "name": line.name or line.id} for line in lines],
+        "software": software,
+        "stream": stream,
+        **asdict(provenance),
+    }
+    return _message(tenant, dev, "info", _payload(dev, fields), qos=1, retain=True)
+
+
+def health_message(
+    tenant: str, dev: str, at_ms: int, health: Health, *, interval_s: int
+) -> Message:
+    """Return the gauges; they expire when three intervals pass without new ones."""
+    fields = asdict(health)
+    accepted_ms = fields.pop("last_accepted_ms")
+    fields["last_accepted_at"] = None if accepted_ms is None else iso_utc(accepted_ms)
+    fields["at"] = iso_utc(at_ms)
+    expiry_s = HEALTH_LIVES_FOR_INTERVALS * interval_s
+    text = _payload(dev, fields)
+    return _message(tenant, dev, "health", text, qos=0, retain=True, expiry_s=expiry_s)
+
+
+def privacy_message(
+    tenant: str, dev: str, at_ms: int, *, interval_s: int, insecure_lab: bool
+) -> Message:
+    """Return the machine-readable privacy statement."""
+    fields = {
+        "at": iso_utc(at_ms),
+        "attributes_recognised": False,
+        "bucket_s": interval_s,
+        "coordinates_leave_device": False,
+        "faces_recognised": False,
+        "insecure_lab": insecure_lab,
+        "pictures_sent": False,
+        "pictures_stored": False,
+        "records_kept_days_after_delivery": RECORD_RETENTION_DAYS,
+        "reidentification": False,
+        "tracks_leave_device": False,
+        "transport": "plaintext" if insecure_lab else "tls",
+        "unit": "person-visits",
+    }
+    return _message(tenant, dev, "privacy", _payload(dev, fields), qos=1, retain=True)
+
+
+def _payload(dev: str, fields: Mapping[str, object]) -> str:
+    return canonical({"v": VERSION, "dev": dev, **fields})
+
+
+def _message(
+    tenant: str,
+    dev: str,
+    leaf: Leaf,
+    text: str,
+    *,
+    qos: int,
+    retain: bool,
+    expiry_s: int | None = None,
+) -> Message:
+    return Message(
+        topic=topic(tenant, dev, leaf),
+        payload=text.encode(),
+        qos=qos,
+        retain=retain,
+        expiry_s=expiry_s,
+        properties=(("schema", f"{leaf}/{VERSION}"),),
+    )

@@ -1,0 +1,93 @@
+"""Watching the running device: gauges for the health message and the health file."""
+
+import os
+from collections import deque
+from pathlib import Path
+
+import structlog
+
+from edge.adapters import health as machine
+from edge.adapters.camera_opencv import ClipSource, LiveSource
+from edge.delivery import RelayState
+from edge.messages import Health, iso_utc
+from edge.pipeline import Pipeline, Step
+from edge.ports import Clock, Outbox
+from edge.vocabulary import CoverageReason, NoFrame
+
+REPORT_INTERVAL_S = 10.0
+_RATE_FRAMES = 50
+
+_log = structlog.get_logger(__name__)
+
+
+class Monitor:
+    """Keeps the gauges of one device; `health` may be asked from the relay's thread."""
+
+    def __init__(
+        self,
+        folder: Path,
+        clock: Clock,
+        pipeline: Pipeline,
+        outbox: Outbox,
+        source: ClipSource | LiveSource,
+    ) -> None:
+        self._folder, self._clock, self._pipeline = folder, clock, pipeline
+        self._outbox, self._source = outbox, source
+        self._started = clock.monotonic()
+        self._reason: CoverageReason | None = CoverageReason.RESTART
+        self._frame_times: deque[float] = deque(maxlen=_RATE_FRAMES)
+        self._report_at = self._started
+
+    def tick(self, step: Step, relay: RelayState) -> None:
+        """Note one step; write the health file when it is due."""
+        if isinstance(step.item, NoFrame):
+            self._reason = step.item.reason
+        else:
+            self._reason = None
+            self._frame_times.append(step.item.at)
+        if self._clock.monotonic() >= self._report_at:
+            self._report_at = self._clock.monotonic() + REPORT_INTERVAL_S
+            self.report(relay)
+
+    def health(self, relay: RelayState) -> Health:
+        """Return the gauges for the `health` topic."""
+        return Health(
+            uptime_s=round(self._clock.monotonic() - self._started),
+            queue=self._outbox.depth(),
+            video=self._reason,
+            fps=self._fps(),
+            temperature_c=machine.temperature_c(),
+            memory_mb=round(machine.memory_mb(), 1),
+            disk_free_mb=round(machine.disk_free_mb(self._folder)),
+            last_accepted_ms=relay.last_accepted_ms,
+            last_error=relay.last_error,
+        )
+
+    def report(self, relay: RelayState) -> None:
+        """Write the health file; a full disk must not stop the counting."""
+        gauges = self.health(relay)
+        report = machine.HealthReport(
+            written_at=iso_utc(round(self._clock.utc() * 1000)),
+            pid=os.getpid(),
+            frames=self._pipeline.progress.frames,
+            frames_dropped=self._source.dropped,
+            unsaved=self._pipeline.progress.unsaved,
+            video=str(gauges.video or "ok"),
+            fps=gauges.fps,
+            queue=gauges.queue,
+            broker="connected" if relay.connected else "not connected",
+            last_error=gauges.last_error,
+            memory_mb=gauges.memory_mb,
+            disk_free_mb=gauges.disk_free_mb,
+            temperature_c=gauges.temperature_c,
+        )
+        try:
+            machine.write_report(self._folder, report)
+        except OSError as error:
+            _log.warning("health file not written", reason=error.strerror)
+
+    def _fps(self) -> float | None:
+        times = self._frame_times
+        if len(times) < 2 or times[-1] <= times[0]:
+            return None
+        return round((len(times) - 1) / (times[-1] - times[0]), 2)

@@ -1,0 +1,200 @@
+"""What a subscriber does with `counts`: read the records and verify their chain.
+
+Fields a reader does not know are ignored, but they stay in `raw`, because the
+chain covers them.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, NoReturn
+
+from edge.errors import MessageError
+from edge.messages import genesis, link
+
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class CountRecord:
+    """One interval of one line as received. The five counts are None when nobody was looking."""
+
+    dev: str
+    stream: str
+    seq: int
+    line: str
+    t0_ms: int
+    t1_ms: int
+    entered: int | None
+    left: int | None
+    uturn: int | None
+    ambiguous: int | None
+    born_past_line: int | None
+    tot_in: int
+    tot_out: int
+    cov: float
+    cov_reason: str | None
+    tq: str
+    cfg: str
+    model: str
+    cal: str | None
+    chain: str
+    raw: Mapping[str, Any] = field(repr=False)
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_count_or_null(value: object) -> bool:
+    return value is None or _is_count(value)
+
+
+def _is_key(value: object) -> bool:
+    return _is_count(value) and value != 0
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and value != ""
+
+
+def _is_text_or_null(value: object) -> bool:
+    return value is None or _is_text(value)
+
+
+def _is_share(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
+
+
+def _is_chain(value: object) -> bool:
+    return isinstance(value, str) and _SHA256.fullmatch(value) is not None
+
+
+def _is_time(value: object) -> bool:
+    return isinstance(value, str) and _TIME.fullmatch(value) is not None
+
+
+_CHECKS: Mapping[str, Callable[[object], bool]] = {
+    "dev": _is_text,
+    "stream": _is_text,
+    "seq": _is_key,
+    "line": _is_text,
+    "t0": _is_time,
+    "t1": _is_time,
+    "in": _is_count_or_null,
+    "out": _is_count_or_null,
+    "uturn": _is_count_or_null,
+    "ambiguous": _is_count_or_null,
+    "born_past_line": _is_count_or_null,
+    "tot_in": _is_count,
+    "tot_out": _is_count,
+    "cov": _is_share,
+    "tq": _is_text,
+    "cfg": _is_text,
+    "model": _is_text,
+    "cal": _is_text_or_null,
+    "chain": _is_chain,
+}
+
+
+def parse_counts(payload: bytes) -> list[CountRecord]:
+    """Return the records of a `counts` payload, in order.
+
+    Raises MessageError with one sentence when it is not one of major version 1.
+    """
+    envelope = _load(payload)
+    version = envelope.get("v")
+    if not isinstance(version, str) or not version.startswith("1."):
+        raise MessageError(f"version {version!r} is not one this reader knows, which are 1.x")
+    records = envelope.get("records")
+    if not isinstance(records, list):
+        raise MessageError("the payload has no list 'records'")
+    return [_record(envelope, index, raw) for index, raw in enumerate(records)]
+
+
+def verify_chain(records: Sequence[CountRecord], previous: str | None = None) -> str:
+    """Check that records of one stream follow each other; return the chain to go on from.
+
+    `previous` is what an earlier call returned. Without it a record with seq 1
+    must follow the stream's genesis, and any other first record is taken on trust.
+    Raises MessageError naming the first record that does not follow.
+    """
+    for record in records:
+        if previous is None and record.seq == 1:
+            previous = genesis(record.dev, record.stream)
+        if previous is not None and link(previous, record.raw) != record.chain:
+            raise MessageError(
+                f"record {record.seq} of stream {record.stream} does not follow the record "
+                "before it: one of them was changed, or records are missing between them"
+            )
+        previous = record.chain
+    return previous or ""
+
+
+def _load(payload: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(payload.decode("utf-8"), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise MessageError(f"the payload is not JSON in UTF-8 ({error})") from None
+    if not isinstance(value, dict):
+        raise MessageError("the payload is not a JSON object")
+    return value
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _record(envelope: Mapping[str, Any], index: int, raw: object) -> CountRecord:
+    if not isinstance(raw, dict):
+        raise MessageError(f"record {index} of the batch is not a JSON object")
+    for name, is_valid in _CHECKS.items():
+        if not is_valid(raw.get(name)) or name not in raw:
+            raise MessageError(f"record {index} of the batch has no valid {name!r}")
+    if raw["dev"] != envelope.get("dev") or raw["stream"] != envelope.get("stream"):
+        raise MessageError(f"record {index} of the batch is of another device or stream")
+    counts = [raw[name] for name in ("in", "out", "uturn", "ambiguous", "born_past_line")]
+    if None in counts and any(count is not None for count in counts):
+        raise MessageError(f"record {index} of the batch has some counts null and some not")
+    t0_ms, t1_ms = _milliseconds(index, raw["t0"]), _milliseconds(index, raw["t1"])
+    if t0_ms >= t1_ms:
+        raise MessageError(f"record {index} of the batch ends before it begins")
+    return _built(raw, t0_ms, t1_ms)
+
+
+def _built(raw: Mapping[str, Any], t0_ms: int, t1_ms: int) -> CountRecord:
+    reason = raw.get("cov_reason")
+    return CountRecord(
+        dev=raw["dev"],
+        stream=raw["stream"],
+        seq=raw["seq"],
+        line=raw["line"],
+        t0_ms=t0_ms,
+        t1_ms=t1_ms,
+        entered=raw["in"],
+        left=raw["out"],
+        uturn=raw["uturn"],
+        ambiguous=raw["ambiguous"],
+        born_past_line=raw["born_past_line"],
+        tot_in=raw["tot_in"],
+        tot_out=raw["tot_out"],
+        cov=raw["cov"],
+        cov_reason=reason if isinstance(reason, str) else None,
+        tq=raw["tq"],
+        cfg=raw["cfg"],
+        model=raw["model"],
+        cal=raw["cal"],
+        chain=raw["chain"],
+        raw=raw,
+    )
+
+
+def _milliseconds(index: int, text: str) -> int:
+    try:
+        return (datetime.fromisoformat(text) - _EPOCH) // timedelta(milliseconds=1)
+    except ValueError:
+        raise MessageError(f"record {index} of the batch has no such time as {text!r}") from None

@@ -1,0 +1,107 @@
+"""Real brokers and an independent subscriber for every test that needs one."""
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import paho.mqtt.client as mqtt
+import pytest
+from paho.mqtt.enums import CallbackAPIVersion
+
+from edge.adapters.lab_broker import Kind, LabBroker, available_kinds
+
+WAIT_S = 10.0
+
+
+class Received(NamedTuple):
+    topic: str
+    payload: bytes
+    retained: bool
+    qos: int
+    expiry_s: int | None
+    user: list[tuple[str, str]]
+
+
+class Inbox:
+    """A subscriber that shares no code with the product."""
+
+    def __init__(self, port: int, topic_filter: str = "pc/v1/#") -> None:
+        self.messages: list[Received] = []
+        self._changed = threading.Condition()
+        self._ready = threading.Event()
+        self._filter = topic_filter
+        self._client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5)
+        self._client.reconnect_delay_set(1, 1)
+        self._client.on_connect = lambda client, *_: client.subscribe(self._filter, qos=1)
+        self._client.on_subscribe = lambda *_: self._ready.set()
+        self._client.on_message = self._received
+        self._client.connect("127.0.0.1", port)
+        self._client.loop_start()
+        assert self._ready.wait(WAIT_S), "the subscriber could not subscribe"
+
+    def _received(self, _client: Any, _data: Any, message: mqtt.MQTTMessage) -> None:
+        properties = message.properties
+        received = Received(
+            message.topic,
+            message.payload,
+            message.retain,
+            message.qos,
+            getattr(properties, "MessageExpiryInterval", None),
+            getattr(properties, "UserProperty", []),
+        )
+        with self._changed:
+            self.messages.append(received)
+            self._changed.notify_all()
+
+    def wait_for(
+        self, predicate: Callable[[list[Received]], Any], timeout_s: float = WAIT_S
+    ) -> Any:
+        with self._changed:
+            self._changed.wait_for(lambda: predicate(self.messages), timeout_s)
+            return predicate(self.messages)
+
+    def on(self, leaf: str) -> list[Received]:
+        with self._changed:
+            return [message for message in self.messages if message.topic.endswith(f"/{leaf}")]
+
+    def wait_on(self, leaf: str, needle: bytes, timeout_s: float = WAIT_S) -> Received:
+        """Wait for a message of this kind that contains these bytes."""
+        found = self.wait_for(
+            lambda messages: [
+                m for m in messages if m.topic.endswith(f"/{leaf}") and needle in m.payload
+            ],
+            timeout_s,
+        )
+        assert found, f"no {leaf} message with {needle!r} within {timeout_s} s"
+        return found[-1]
+
+    def close(self) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+
+
+@pytest.fixture(scope="session", params=available_kinds())
+def broker_kind(request: pytest.FixtureRequest) -> Kind:
+    """Every broker this machine can start, one after the other."""
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def lab_broker(broker_kind: Kind) -> Iterator[LabBroker]:
+    """One running broker of each kind for the whole session; use a device name of your own."""
+    with LabBroker(broker_kind) as broker:
+        yield broker
+
+
+@pytest.fixture
+def open_inbox() -> Iterator[Callable[..., Inbox]]:
+    """A factory of independent subscribers, closed after the test."""
+    opened: list[Inbox] = []
+
+    def open_(port: int, topic_filter: str = "pc/v1/#") -> Inbox:
+        opened.append(Inbox(port, topic_filter))
+        return opened[-1]
+
+    yield open_
+    for inbox in opened:
+        inbox.close()
