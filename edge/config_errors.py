@@ -21,9 +21,13 @@ def explain(path: Path, document: Any, error: ValidationError, model: type[BaseM
     document: what ruamel.yaml's round-trip loader returned, with its line marks.
     """
     schema = model.model_json_schema()
+    problems = error.errors(include_url=False)
+    deep = {problem["loc"][:n] for problem in problems for n in range(len(problem["loc"]))}
+    # A list whose only item is wrong is also "too short": that would be said twice.
     lines = {
         (_line_of(document, problem["loc"]), _sentence(problem, schema))
-        for problem in error.errors(include_url=False)
+        for problem in problems
+        if problem["loc"] not in deep
     }
     return "\n".join(f"{path}:{line}: {text}" for line, text in sorted(lines))
 
@@ -44,11 +48,10 @@ def _line_of(document: Any, location: Location) -> int:
 def _sentence(problem: ErrorDetails, schema: dict[str, Any]) -> str:
     location = problem["loc"]
     where = _dotted(location)
-    node = _node(schema, location)
     if problem["type"] == "extra_forbidden":
         return f"{where}: {_unknown(str(location[-1]), _node(schema, location[:-1]))}"
     if problem["type"] == "missing":
-        return f"{where}: is missing{_example(str(location[-1]), node)}"
+        return f"{where}: is missing{_example(schema, location)}"
     if problem["type"] == "value_error":
         return f"{where}: {problem['ctx']['error']}"
     if problem["type"] == "string_pattern_mismatch":
@@ -56,7 +59,7 @@ def _sentence(problem: ErrorDetails, schema: dict[str, Any]) -> str:
     else:
         what = problem["msg"][0].lower() + problem["msg"][1:]
         what = what.replace("input should", "must")
-    return f"{where}: {what}, not {_shown(problem['input'])}{_example(str(location[-1]), node)}"
+    return f"{where}: {what}, not {_shown(problem['input'])}{_example(schema, location)}"
 
 
 def _dotted(location: Location) -> str:
@@ -79,12 +82,15 @@ def _unknown(key: str, parent: dict[str, Any]) -> str:
     return f"unknown setting; allowed here: {', '.join(allowed)}"
 
 
-def _example(key: str, node: dict[str, Any]) -> str:
-    examples = node.get("examples")
-    if not examples:
-        return ""
-    shown = examples[0] if isinstance(examples[0], str) else dumps(examples[0], ensure_ascii=False)
-    return f"; e.g. {key}: {shown}"
+def _example(schema: dict[str, Any], location: Location) -> str:
+    """Return a setting that works, of the nearest key above the problem that has one."""
+    for depth in range(len(location), 0, -1):
+        examples = _node(schema, location[:depth]).get("examples")
+        if examples:
+            first = examples[0]
+            shown = first if isinstance(first, str) else dumps(first, ensure_ascii=False)
+            return f"; e.g. {location[depth - 1]}: {shown}"
+    return ""
 
 
 def _node(schema: dict[str, Any], location: Location) -> dict[str, Any]:

@@ -104,7 +104,9 @@ class Counter:
         side = (1 if walk.offset > 0 else -1) if clear else 0
         if side != walk.clear_side:
             walk.clear_side, walk.clear_since = side, at
-        if side == 0 or at - walk.clear_since < s.hold_s:
+        # Where a track is first clear it came from; only a change has to prove itself.
+        held = walk.settled_side is None or at - walk.clear_since >= s.hold_s
+        if side == 0 or not held:
             return []
         before, walk.settled_side = walk.settled_side, side
         net, walk.net = walk.net, 0

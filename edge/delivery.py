@@ -129,11 +129,9 @@ class Relay:
             return self._reconnect(now)
         if now >= self._health_at:
             self._send_health(now)
-        if now < self._send_at:
-            return min(self._send_at, self._health_at) - now
-        if self._send_batch() is None:
+        if now >= self._send_at and self._send_batch() is None:
             return self._limits.idle_s
-        return max(0.0, self._send_at - self._clock.monotonic())
+        return max(0.0, min(self._send_at, self._health_at) - self._clock.monotonic())
 
     def finish(self) -> None:
         """Send what is left within a bounded time, say goodbye, disconnect. Never raises."""

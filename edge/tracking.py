@@ -143,7 +143,8 @@ class Tracker:
         free, high = self._match(free, high, seen, tight)
         free, _ = self._match(free, low, seen, tight)
         _, high = self._match(free, high, seen, wide)
-        self._give_birth(high[seen.scores[high] >= s.birth_score], seen)
+        born = high[seen.scores[high] >= s.birth_score]
+        self._give_birth(born[np.argsort(-seen.scores[born], kind="stable")], seen)
 
     def _match(
         self, tracks: Ints, candidates: Ints, seen: _Observation, gate: _Gate
@@ -182,10 +183,8 @@ class Tracker:
     def _give_birth(self, born: Ints, seen: _Observation) -> None:
         s = self._settings
         measured = seen.boxes
-        if len(born) and len(self._ids):
-            followed = self._mean[self._seen == seen.at, :, 0]
-            overlap = _iou(_corners(measured[born], 0.0), _corners(followed, 0.0))
-            born = born[(overlap < s.duplicate_iou).all(axis=1)]
+        taken = _corners(self._mean[self._seen == seen.at, :, 0], 0.0)
+        born = born[_distinct(_corners(measured[born], 0.0), taken, s.duplicate_iou)]
         if not len(born):
             return
         height = measured[born, 3, None]
@@ -215,6 +214,16 @@ class Tracker:
             )
             for i, box in enumerate(corners)
         )
+
+
+def _distinct(boxes: Floats, taken: Floats, max_iou: float) -> Ints:
+    """Indices of boxes, best first, that overlap neither a taken box nor a better one."""
+    kept: list[int] = []
+    for i in range(len(boxes)):
+        others = np.concatenate((taken, boxes[kept]))
+        if not len(others) or _iou(boxes[i : i + 1], others).max() < max_iou:
+            kept.append(i)
+    return np.array(kept, dtype=np.intp)
 
 
 def _measure(boxes: FloatArray, aspect: float) -> Floats:

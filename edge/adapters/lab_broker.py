@@ -87,9 +87,10 @@ class LabBroker:
         """Start it and wait until it accepts a connection. Raises BrokerError."""
         if self._process is not None:
             return
+        # Asked before, because rumqttd does not end when its port is taken.
+        self.port = _free_port(self.port)
         if self._folder is None:
             self._folder = tempfile.TemporaryDirectory(prefix="lab-broker-")
-        self.port = self.port or _free_port()
         self._process = subprocess.Popen(  # noqa: S603
             self._command(Path(self._folder.name)),
             stdin=subprocess.DEVNULL,
@@ -128,7 +129,7 @@ class LabBroker:
         self.stop()
 
     def _command(self, folder: Path) -> list[str]:
-        config = folder / "broker.conf"
+        config = folder / "broker.toml"  # rumqttd goes by the ending, mosquitto does not care
         mosquitto = _mosquitto()
         if self.kind == "mosquitto" and mosquitto is not None:
             config.write_text(self._mosquitto_config(), encoding="utf-8")
@@ -155,7 +156,7 @@ class LabBroker:
             else:
                 raise BrokerError(
                     f"{HOST}:{self.port}: {self.kind} ended at once with code {code}; "
-                    "is the port taken?"
+                    "check the extra lines of its config"
                 )
         raise BrokerError(
             f"{HOST}:{self.port}: {self.kind} does not answer after {START_TIMEOUT_S:.0f} s"
@@ -181,9 +182,16 @@ def _mosquitto() -> str | None:
     return shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
 
 
-def _free_port() -> int:
+def _free_port(wanted: int) -> int:
     with socket.socket() as probe:
-        probe.bind((HOST, 0))
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, wanted))
+        except OSError as error:
+            raise BrokerError(
+                f"{HOST}:{wanted}: the lab broker cannot listen there ({error.strerror}); "
+                "choose another port, or 0 for a free one"
+            ) from error
         return int(probe.getsockname()[1])
 
 

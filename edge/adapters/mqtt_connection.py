@@ -90,16 +90,19 @@ class Connection:
 
     def subscribe(self, topic_filter: str) -> None:
         """Subscribe with QoS 1. Raises BrokerError when it is not allowed."""
-        _, mid = self._client.subscribe(topic_filter, options=SubscribeOptions(qos=1))
-        answer = None
-        if mid is not None:
-            answer = self._wait_for_answer(mid, self._settings.connect_timeout_s)
+        answer: ReasonCode | None = None
+        reason = "no answer"
+        try:
+            _, mid = self._client.subscribe(topic_filter, options=SubscribeOptions(qos=1))
+            if mid is not None:
+                answer = self._wait_for_answer(mid, self._settings.connect_timeout_s)
+        except ValueError as error:
+            reason = str(error)
         if answer is None or answer.value >= FAILURE:
-            reason = "no answer" if answer is None else str(answer)
             self.abort()
             raise BrokerError(
-                f"{self._settings.address}: subscribing to {topic_filter!r} failed ({reason}); "
-                "check the broker's access list"
+                f"{self._settings.address}: subscribing to {topic_filter!r} failed "
+                f"({answer or reason}); check the filter and the broker's access list"
             )
 
     def leave(self) -> None:

@@ -32,6 +32,17 @@ class MqttSettings:
         return f"{self.host}:{self.port}"
 
 
+class _SelfClosingSocket(ssl.SSLSocket):
+    """paho leaves the socket of a failed handshake open."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        try:
+            super().do_handshake(block)
+        except BaseException:
+            self.close()
+            raise
+
+
 def tls_context(settings: MqttSettings) -> ssl.SSLContext:
     """Return the context for these settings. Raises BrokerError naming the files."""
     try:
@@ -44,6 +55,7 @@ def tls_context(settings: MqttSettings) -> ssl.SSLContext:
         raise BrokerError(
             f"{settings.address}: the TLS files {names} cannot be used ({error})"
         ) from error
+    context.sslsocket_class = _SelfClosingSocket
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
 
@@ -62,6 +74,8 @@ def failure_sentence(error: Exception, settings: MqttSettings) -> str:
             )
         case ssl.SSLError():
             reason = f"TLS failed ({error.reason or error}); does this port speak TLS?"
+        case ConnectionResetError() if not settings.insecure_lab:
+            reason = "the other side broke off; does this port speak TLS?"
         case TimeoutError():
             reason = f"no answer within {settings.connect_timeout_s:g} s"
         case _:

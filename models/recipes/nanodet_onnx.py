@@ -124,13 +124,16 @@ class _Builder:
         return value
 
     def _input(self, node: Node) -> None:
-        (planes,) = self._emit("Transpose", ["image"], perm=_TO_NCHW)
-        (pixels,) = self._emit("Cast", [planes], to=TensorProto.FLOAT)
-        mean = self._store("mean", np.array(MEAN_BGR, np.float32).reshape(1, 3, 1, 1))
-        scale = self._store("scale", (1 / np.array(STD_BGR)).astype(np.float32).reshape(1, 3, 1, 1))
+        # The constants span a whole row: three lone channels would be subtracted one
+        # pixel at a time, which costs a fifth of the quantised network's time.
+        row = (1, 1, self._width, 3)
+        mean = self._store("mean", np.broadcast_to(np.float32(MEAN_BGR), row))
+        scale = self._store("scale", np.broadcast_to(1 / np.float32(STD_BGR), row))
+        (pixels,) = self._emit("Cast", ["image"], to=TensorProto.FLOAT)
         (centred,) = self._emit("Sub", [pixels, mean])
         (normalised,) = self._emit("Mul", [centred, scale])
-        self._values[node.name] = _Value(normalised, 1)
+        (planes,) = self._emit("Transpose", [normalised], perm=_TO_NCHW)
+        self._values[node.name] = _Value(planes, 1)
 
     def _pad(self, node: Node) -> None:
         # A maximum ignores −inf and a convolution's own pad is 0: both fold away.

@@ -1,0 +1,1 @@
+"""The world: camera, model runtime, database, broker, machine. One file each."""

@@ -1,0 +1,267 @@
+"""The camera process: decodes one source and hands its pictures to the parent.
+
+OpenCV may hang on a camera, or abort the whole process on a hostile file;
+here it takes nothing else along. Started by `camera_child`, never by hand.
+"""
+
+import ctypes
+import math
+import os
+import re
+import resource
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+import cv2
+import numpy as np
+
+from edge.adapters.camera_address import host_and_port
+from edge.adapters.camera_channel import (
+    DONE,
+    PACKET_BYTES,
+    WANT,
+    Board,
+    Ended,
+    Failed,
+    Given,
+    Job,
+    Kind,
+    Opened,
+    Pace,
+    Word,
+    to_packet,
+)
+from edge.adapters.camera_timing import Sampler, Timeline
+from edge.vocabulary import Image, Point
+
+_LOOK_UP_S = 0.5
+_STALE_S = 1.5  # promised: no picture of a camera stays in memory longer than two seconds
+_PROBE_S = 2.0
+_PR_SET_DUMPABLE = 4
+
+
+class _Unusable(Exception):
+    """The source gives nothing more; the message completes a sentence about it."""
+
+
+class Hatch:
+    """The one shared picture, and whose turn it is.
+
+    The parent asks from its own thread's pace while this process may be stuck
+    in OpenCV, so a second thread listens; it is also what notices that the
+    parent is gone.
+    """
+
+    def __init__(self, channel: socket.socket, board: Board, pace: Pace) -> None:
+        self._channel, self._board, self._pace = channel, board, pace
+        self._turn = threading.Condition()
+        self._waiting: Given | None = None
+        self._lent = False
+        self._wanted = pace is Pace.HELD
+
+    def say(self, word: Word) -> None:
+        """Send a message."""
+        self._channel.send(to_packet(word))
+
+    def put(self, note: Given, fill: Callable[[], bool]) -> None:
+        """Offer a picture, which `fill` writes; it says False when there is none after all.
+
+        Blocks while the consumer holds a clip back, else replaces what nobody took.
+        """
+        with self._turn:
+            if self._pace is Pace.HELD:
+                self._turn.wait_for(self._empty)
+            elif not self._empty():
+                self._board.dropped += 1
+            if self._lent or not fill():
+                return
+            self._waiting = note
+            self._hand_over()
+
+    def finish(self, word: Ended) -> None:
+        """Say the last word once the last picture is taken."""
+        with self._turn:
+            self._turn.wait_for(self._empty)
+            self.say(word)
+
+    def listen(self, parent: int) -> None:
+        """Answer the parent until it is gone, then end this process wherever it is."""
+        try:
+            self._channel.settimeout(_LOOK_UP_S)
+            while os.getppid() == parent:
+                try:
+                    packet = self._channel.recv(PACKET_BYTES)
+                except TimeoutError:
+                    self._wipe_what_is_stale()
+                    continue
+                if not packet:
+                    break
+                self._obey(packet)
+        finally:
+            os._exit(0)  # the main thread may be inside OpenCV, where no exception reaches it
+
+    def _obey(self, packet: bytes) -> None:
+        with self._turn:
+            if packet == DONE:
+                self._lent = False
+                self._wanted = self._wanted or self._pace is Pace.HELD
+            elif packet == WANT:
+                self._wanted = True
+            self._hand_over()
+            self._turn.notify_all()
+
+    def _empty(self) -> bool:
+        return self._waiting is None and not self._lent
+
+    def _hand_over(self) -> None:
+        if self._wanted and self._waiting is not None and not self._lent:
+            self._wanted, self._lent = False, True
+            word, self._waiting = self._waiting, None
+            self.say(word)
+
+    def _wipe_what_is_stale(self) -> None:
+        with self._turn:
+            note = self._waiting if self._pace is Pace.CAMERA else None
+            if note is not None and time.monotonic() - note.captured > _STALE_S:
+                self._waiting = None
+                self._board.dropped += 1
+                if self._board.picture is not None:
+                    self._board.picture[:] = 0
+
+
+class Player:
+    """Plays one source into the hatch."""
+
+    def __init__(self, job: Job, hatch: Hatch, board: Board) -> None:
+        self._job, self._hatch, self._board = job, hatch, board
+        self._index = 0
+
+    def play(self) -> None:
+        """Play to the end, if there is one. Raises _Unusable."""
+        self._play_once()
+        while self._job.loop:
+            self._play_once()
+        self._hatch.finish(Ended(self._index))
+
+    def _play_once(self) -> None:
+        job, begun = self._job, self._index
+        self._board.progress = time.monotonic()
+        capture = open_capture(job)
+        timeline = Timeline(capture.get(cv2.CAP_PROP_FPS))
+        sampler = Sampler(job.fps, _slack_s(job))
+        start = time.monotonic()
+        while capture.grab():
+            captured = self._board.progress = time.monotonic()
+            if job.pace is Pace.CAMERA:
+                at = captured
+            else:
+                at = timeline.at(capture.get(cv2.CAP_PROP_POS_MSEC))
+            if sampler.wants(at):
+                if job.pace is Pace.CLIP:
+                    captured = self._pause_until(start + at)
+                note = Given(at, captured, self._index)
+                self._hatch.put(note, lambda: self._fill(capture))
+            self._index += 1
+        capture.release()
+        if job.pace is Pace.CAMERA:
+            raise _Unusable("stopped giving pictures")
+        if self._index == begun:
+            raise _Unusable("holds no picture that can be decoded")
+
+    def _pause_until(self, due: float) -> float:
+        while (left := due - time.monotonic()) > 0:
+            time.sleep(min(left, _LOOK_UP_S))
+            self._board.progress = time.monotonic()
+        return time.monotonic()
+
+    def _fill(self, capture: cv2.VideoCapture) -> bool:
+        slot = self._board.picture
+        ok, picture = capture.retrieve() if slot is None else capture.retrieve(slot)
+        if not ok:
+            return False
+        if slot is None:
+            slot = self._make_room(picture.shape, int(capture.get(cv2.CAP_PROP_FRAME_COUNT)))
+        if picture.shape != slot.shape:
+            raise _Unusable("changed its picture size")
+        if picture is not slot:
+            slot[:] = picture
+        burn(slot, self._job.masks)
+        return True
+
+    def _make_room(self, shape: tuple[int, ...], length: int) -> Image:
+        try:
+            slot = self._board.map_picture(*shape[:2])
+        except ValueError as error:
+            raise _Unusable(f"has {error}, more than this can take") from None
+        self._hatch.say(Opened(shape[0], shape[1], max(length, 0)))
+        return slot
+
+
+def _slack_s(job: Job) -> float:
+    # Containers round to a millisecond; cameras deliver a little early or late.
+    return 0.25 / job.fps if job.pace is Pace.CAMERA else 0.001
+
+
+def burn(image: Image, masks: Sequence[Sequence[Point]]) -> None:
+    """Blacken polygons of normalised points in a (height, width, 3) picture, in place."""
+    height, width = image.shape[:2]
+    for mask in masks:  # one by one: together, OpenCV would leave their overlap open
+        corners = np.rint(np.array(mask) * (width, height)).astype(np.int32)
+        cv2.fillPoly(image, [corners], (0, 0, 0))
+
+
+def open_capture(job: Job) -> cv2.VideoCapture:
+    """Open the source. Raises _Unusable."""
+    capture = _capture(job)
+    if not capture.isOpened():
+        raise _Unusable(_why_not(job))
+    return capture
+
+
+def _capture(job: Job) -> cv2.VideoCapture:
+    if job.kind is Kind.USB:
+        number = re.fullmatch(r"(?:/dev/video)?(\d+)", job.place)
+        capture = cv2.VideoCapture(int(number[1]) if number else job.place, cv2.CAP_V4L2)
+        capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
+        return capture
+    timeouts = (
+        (cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, math.ceil(job.open_s * 1000)),
+        (cv2.CAP_PROP_READ_TIMEOUT_MSEC, math.ceil(job.read_s * 1000)),
+    )
+    return cv2.VideoCapture(job.place, cv2.CAP_FFMPEG, [n for pair in timeouts for n in pair])
+
+
+def _why_not(job: Job) -> str:
+    if job.kind is Kind.FILE:
+        return "is not a video that can be decoded"
+    if job.kind is Kind.USB:
+        return "is not a camera that can be opened" if os.path.exists(job.place) else "is not there"  # noqa: PTH110
+    try:
+        socket.create_connection(host_and_port(job.place), _PROBE_S).close()
+    except OSError as error:
+        return f"cannot be reached: {error.strerror or error}"
+    return "answers but gives no stream; check path, user and password"
+
+
+def _leave_no_core() -> None:
+    """A core dump would put pictures on disk."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)  # the limit does not bind a core handler
+
+
+def main() -> None:
+    """Do one job; `argv` names the file descriptors of the socket and the shared memory."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the parent decides; its end is ours
+    _leave_no_core()
+    channel, board = socket.socket(fileno=int(sys.argv[1])), Board(int(sys.argv[2]))
+    job = Job.from_packet(channel.recv(PACKET_BYTES))
+    hatch = Hatch(channel, board, job.pace)
+    threading.Thread(target=hatch.listen, args=(os.getppid(),), daemon=True).start()
+    try:
+        Player(job, hatch, board).play()
+    except _Unusable as failure:
+        hatch.say(Failed(str(failure)))

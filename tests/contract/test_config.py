@@ -1,0 +1,97 @@
+"""`lobbycount check` on good and broken files. The golden text is what an installer reads."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from edge.cli import cli
+from edge.config import Config, broker_section, load
+from edge.errors import ConfigError
+
+HERE = Path(__file__).parent
+BROKEN = sorted(p.name for p in (HERE / "configs").glob("*.yaml") if not p.name.startswith("00"))
+GOLDEN = HERE / "golden" / "check.txt"
+
+
+def said(name: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        load(Path(name))
+    return str(caught.value)
+
+
+def test_every_broken_config_is_explained_as_in_the_golden_file(monkeypatch):
+    monkeypatch.chdir(HERE / "configs")
+    text = "".join(f"$ lobbycount check {name}\n{said(name)}\n\n" for name in BROKEN)
+    assert text == GOLDEN.read_text("utf-8")
+
+
+def test_at_least_ten_broken_configs_are_kept():
+    assert len(BROKEN) >= 10
+
+
+def test_check_says_ok_for_a_good_file_and_for_the_example():
+    for path in (HERE / "configs" / "00-good.yaml", Path("config/lobby.example.yaml")):
+        result = CliRunner().invoke(cli, ["check", str(path)])
+        assert result.exit_code == 0
+        assert ": ok, 1 line(s)" in result.stdout.replace("\n", "")
+
+
+def test_the_example_file_shows_every_default_as_it_is():
+    example = load(Path("config/lobby.example.yaml"))
+    for section in ("counting", "records", "model"):
+        shown = getattr(example, section).model_dump(exclude={"folder"})
+        default = Config.model_fields[section].default.model_dump(exclude={"folder"})
+        assert shown == default
+
+
+def test_relative_paths_start_at_the_folder_of_the_file(tmp_path):
+    good = (HERE / "configs" / "00-good.yaml").read_text("utf-8")
+    path = tmp_path / "lobby.yaml"
+    path.write_text(good.replace("/dev/video0", "clip.mp4"), "utf-8")
+    config = load(path)
+    assert config.camera.source == str(tmp_path / "clip.mp4")
+    assert config.mqtt.tls is not None
+    assert config.mqtt.tls.ca == tmp_path / "ca.pem"
+
+
+def test_the_hash_changes_with_a_line_but_not_with_the_broker(tmp_path):
+    good = (HERE / "configs" / "00-good.yaml").read_text("utf-8")
+
+    def hashed(text: str) -> str:
+        path = tmp_path / "lobby.yaml"
+        path.write_text(text, "utf-8")
+        return load(path).hash()
+
+    assert hashed(good) == hashed(good.replace("broker.example.org", "other"))
+    assert hashed(good) != hashed(good.replace("0.8", "0.7"))
+
+
+@pytest.mark.parametrize(
+    ("points", "word", "entry"),
+    [
+        ("[[0.2, 0.6], [0.8, 0.6]]", "down", 1),
+        ("[[0.8, 0.6], [0.2, 0.6]]", "down", -1),
+        ("[[0.2, 0.6], [0.8, 0.6]]", "up", -1),
+        ("[[0.5, 0.2], [0.5, 0.8]]", "left", 1),
+        ("[[0.5, 0.2], [0.5, 0.8]]", "right", -1),
+    ],
+)
+def test_the_word_for_in_becomes_the_side(tmp_path, points, word, entry):
+    good = (HERE / "configs" / "00-good.yaml").read_text("utf-8")
+    path = tmp_path / "lobby.yaml"
+    path.write_text(
+        good.replace("[[0.2, 0.6], [0.8, 0.6]]", points).replace("in: down", f"in: {word}"), "utf-8"
+    )
+    assert load(path).lines[0].line().entry == entry
+
+
+@pytest.mark.parametrize("url", ["broker", "http://broker:1883", "mqtt://", "mqtt://h:port"])
+def test_a_bad_broker_url_is_explained(url):
+    with pytest.raises(ConfigError, match=r"not a broker; e\.g\. mqtt://"):
+        broker_section(url)
+
+
+def test_a_plain_broker_url_is_marked_as_lab():
+    assert broker_section("mqtt://127.0.0.1").insecure_lab
+    assert not broker_section("mqtts://broker.example.org").insecure_lab

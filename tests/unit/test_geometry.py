@@ -1,0 +1,58 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.geometry import anchor_of, distance_to_segment, passage, signed_distance
+from edge.vocabulary import Anchor
+
+LINE = ((0.2, 0.5), (0.8, 0.5))
+share = st.floats(0, 1, allow_nan=False)
+point = st.tuples(share, share)
+
+
+def test_down_over_a_line_drawn_left_to_right_is_left_to_right():
+    assert passage((0.5, 0.4), (0.5, 0.6), LINE) == 1
+    assert passage((0.5, 0.6), (0.5, 0.4), LINE) == -1
+    assert passage((0.9, 0.4), (0.9, 0.6), LINE) == 0
+
+
+def test_signed_distance_is_positive_on_the_right():
+    assert signed_distance((0.5, 0.7), LINE) == pytest.approx(0.2)
+    assert signed_distance((0.5, 0.4), LINE) == pytest.approx(-0.1)
+    assert signed_distance((0.9, 0.5), LINE) == pytest.approx(0.1)
+
+
+def test_anchors():
+    box = (0.1, 0.2, 0.3, 0.8)
+    assert anchor_of(box, Anchor.BOTTOM_CENTRE) == pytest.approx((0.2, 0.8))
+    assert anchor_of(box, Anchor.CENTRE) == pytest.approx((0.2, 0.5))
+
+
+@given(point, point, point)
+def test_a_stop_on_the_way_changes_no_passage(a, b, c):
+    """Steps add up: a→b→c passes as often as the triangle a→c winds round the ends allows."""
+    whole = passage(a, b, LINE) + passage(b, c, LINE) + passage(c, a, LINE)
+    inside = [end for end in LINE if _in_triangle(end, a, b, c)]
+    if not inside:
+        assert whole == 0
+
+
+@given(point, point)
+def test_reversing_the_line_swaps_the_passage(a, b):
+    on_line = any(abs(p[1] - 0.5) < 1e-9 for p in (a, b))
+    if not on_line:
+        assert passage(a, b, LINE) == -passage(a, b, LINE[::-1])
+
+
+@given(point, point, point)
+def test_distance_is_never_more_than_to_the_ends(p, a, b):
+    ends = min(((p[0] - e[0]) ** 2 + (p[1] - e[1]) ** 2) ** 0.5 for e in (a, b))
+    assert distance_to_segment(p, a, b) <= ends + 1e-9
+
+
+def _in_triangle(p, a, b, c):
+    def side(o, q):
+        return (q[0] - o[0]) * (p[1] - o[1]) - (q[1] - o[1]) * (p[0] - o[0])
+
+    signs = [side(a, b), side(b, c), side(c, a)]
+    return all(s >= -1e-9 for s in signs) or all(s <= 1e-9 for s in signs)

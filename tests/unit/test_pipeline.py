@@ -1,0 +1,107 @@
+"""The pipe with a scripted detector: what a camera sees becomes records."""
+
+import json
+from functools import partial
+
+import numpy as np
+
+from edge.aggregation import Aggregator
+from edge.counting import Counter
+from edge.errors import OutboxError
+from edge.pipeline import Pipeline
+from edge.testing import ManualClock, MemoryOutbox, ScriptedDetector
+from edge.tracking import Tracker
+from edge.vocabulary import CoverageReason, Detections, Frame, Line, NoFrame, Provenance
+
+LINE = Line("door", ((0.2, 0.5), (0.8, 0.5)), 1)
+INTERVAL_MS = 300_000
+NOON = 1_767_268_800.0  # 2026-01-01 12:00 UTC
+PICTURE = np.zeros((90, 160, 3), np.uint8)
+
+
+class RefusingOutbox(MemoryOutbox):
+    """An outbox on a full disk, until told otherwise."""
+
+    refuse = True
+
+    def append(self, buckets):
+        if self.refuse:
+            raise OutboxError("the disk is full")
+        super().append(buckets)
+
+
+def person(y):
+    boxes = np.array([[0.48, y - 0.2, 0.52, y]], np.float32)
+    return Detections(boxes, np.array([0.9], np.float32), 160 / 90)
+
+
+def pipeline(script, outbox):
+    return Pipeline(
+        detector=ScriptedDetector(script),
+        tracker=Tracker(),
+        counter=Counter([LINE]),
+        aggregator=partial(Aggregator, ["door"], INTERVAL_MS),
+        outbox=outbox,
+        clock=ManualClock(NOON),
+        provenance=Provenance("cfg", "model"),
+    )
+
+
+def records(outbox):
+    return [json.loads(r.body) for r in outbox.pending(100)]
+
+
+def frames(count, fps=10.0, start=0):
+    return [Frame((k + 1) / fps, k, PICTURE) for k in range(start, start + count)]
+
+
+WALK_IN = [person(0.35 + 0.01 * k) for k in range(31)]
+
+
+def test_a_walk_becomes_one_record_of_the_time_the_video_lasted():
+    outbox = MemoryOutbox("dev")
+    pipeline(WALK_IN, outbox).run(frames(31))
+    (record,) = records(outbox)
+    assert (record["in"], record["out"], record["cov"]) == (1, 0, 1)
+    assert (record["t0"], record["t1"]) == ("2026-01-01T12:00:00Z", "2026-01-01T12:00:03.100Z")
+
+
+def test_without_pictures_the_record_has_no_counts():
+    outbox = MemoryOutbox("dev")
+    gaps = [NoFrame(float(k + 1), CoverageReason.NO_CAMERA) for k in range(400)]
+    pipeline([], outbox).run(gaps)
+    first, last = records(outbox)
+    assert (first["in"], first["cov"], first["cov_reason"]) == (None, 0, "no_camera")
+    assert (first["t1"], last["t0"]) == ("2026-01-01T12:05:00Z", "2026-01-01T12:05:00Z")
+
+
+def test_counting_goes_on_while_the_outbox_refuses_and_nothing_is_lost():
+    outbox = RefusingOutbox("dev")
+    pipe = pipeline(WALK_IN, outbox)
+    for frame in frames(31):
+        pipe.step(frame)
+    for second in range(4, 320):
+        pipe.step(NoFrame(float(second), CoverageReason.NO_CAMERA))
+    assert pipe.progress.unsaved == 1
+    outbox.refuse = False
+    for second in range(320, 620):
+        pipe.step(NoFrame(float(second), CoverageReason.NO_CAMERA))
+    assert [r["in"] for r in records(outbox)] == [1, None]
+    assert pipe.progress.unsaved == 0
+
+
+def test_the_delivery_is_woken_with_what_was_saved():
+    pipe = pipeline(WALK_IN, MemoryOutbox("dev"))
+    woken = []
+    pipe.on_saved = woken.extend
+    pipe.run(frames(31))
+    assert [b.line for b in woken] == ["door"]
+
+
+def test_two_runs_over_the_same_frames_give_the_same_bytes():
+    bodies = []
+    for _ in range(2):
+        outbox = MemoryOutbox("dev")
+        pipeline(WALK_IN, outbox).run(frames(31))
+        bodies.append([r.body for r in outbox.pending(100)])
+    assert bodies[0] == bodies[1]
