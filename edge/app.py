@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from functools import partial
 from types import FrameType
 
-from edge.adapters.camera_opencv import open_source
-from edge.adapters.clock import SystemClock
+from edge.adapters.camera_opencv import ClipSource, open_source
+from edge.adapters.clock import RecordingClock, SystemClock
 from edge.adapters.detector_onnx import OnnxDetector
 from edge.adapters.model_catalog import load_catalog
 from edge.adapters.outbox_sqlite import SqliteOutbox
@@ -79,7 +79,9 @@ def run_device(config: Config) -> None:
     camera = config.camera
     source = open_source(camera.source, camera.fps, camera.masks, clock)
     outbox = open_outbox(config)
-    pipeline = build_pipeline(config, outbox, clock, interval_s=interval_s)
+    # A clip has a time base of its own; it is said to begin now.
+    time_base = RecordingClock(clock.utc()) if isinstance(source, ClipSource) else clock
+    pipeline = build_pipeline(config, outbox, time_base, interval_s=interval_s)
     monitor = Monitor(config.records.data_dir, clock, pipeline, outbox, source)
     station = Station(
         config,

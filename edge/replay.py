@@ -100,7 +100,7 @@ def replay(
             result.note(step)
             if isinstance(step.item, Frame):
                 draw(step.item, step.tracks, step.counted)
-                on_frame(step.item.index, source.frame_count)
+                on_frame(step.item.index, source.length)
 
         wall, cpu = time.perf_counter(), _cpu_s()
         try:

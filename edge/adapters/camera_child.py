@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -40,6 +41,19 @@ _OPTIONS = {
     Kind.RTSP: "rtsp_transport;tcp|protocol_whitelist;rtsp,rtp,tcp,tls,crypto",
     Kind.USB: "",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long to wait before giving up on something, in seconds.
+
+    open_s: for a network camera to connect. read_s: for its next picture.
+    stall_s: for any sign of life from the camera process, which is then replaced.
+    """
+
+    open_s: float = 10.0
+    read_s: float = 5.0
+    stall_s: float = 10.0
 
 
 class ChildGoneError(Exception):

@@ -14,16 +14,14 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 
 from edge.adapters.camera_address import host_and_port
 from edge.adapters.camera_channel import (
-    DONE,
     PACKET_BYTES,
-    WANT,
     Board,
     Ended,
     Failed,
@@ -32,105 +30,18 @@ from edge.adapters.camera_channel import (
     Kind,
     Opened,
     Pace,
-    Word,
-    to_packet,
 )
+from edge.adapters.camera_hatch import Hatch
 from edge.adapters.camera_timing import Sampler, Timeline
 from edge.vocabulary import Image, Point
 
 _LOOK_UP_S = 0.5
-_STALE_S = 1.5  # promised: no picture of a camera stays in memory longer than two seconds
 _PROBE_S = 2.0
 _PR_SET_DUMPABLE = 4
 
 
-class _Unusable(Exception):
+class _UnusableError(Exception):
     """The source gives nothing more; the message completes a sentence about it."""
-
-
-class Hatch:
-    """The one shared picture, and whose turn it is.
-
-    The parent asks from its own thread's pace while this process may be stuck
-    in OpenCV, so a second thread listens; it is also what notices that the
-    parent is gone.
-    """
-
-    def __init__(self, channel: socket.socket, board: Board, pace: Pace) -> None:
-        self._channel, self._board, self._pace = channel, board, pace
-        self._turn = threading.Condition()
-        self._waiting: Given | None = None
-        self._lent = False
-        self._wanted = pace is Pace.HELD
-
-    def say(self, word: Word) -> None:
-        """Send a message."""
-        self._channel.send(to_packet(word))
-
-    def put(self, note: Given, fill: Callable[[], bool]) -> None:
-        """Offer a picture, which `fill` writes; it says False when there is none after all.
-
-        Blocks while the consumer holds a clip back, else replaces what nobody took.
-        """
-        with self._turn:
-            if self._pace is Pace.HELD:
-                self._turn.wait_for(self._empty)
-            elif not self._empty():
-                self._board.dropped += 1
-            if self._lent or not fill():
-                return
-            self._waiting = note
-            self._hand_over()
-
-    def finish(self, word: Ended) -> None:
-        """Say the last word once the last picture is taken."""
-        with self._turn:
-            self._turn.wait_for(self._empty)
-            self.say(word)
-
-    def listen(self, parent: int) -> None:
-        """Answer the parent until it is gone, then end this process wherever it is."""
-        try:
-            self._channel.settimeout(_LOOK_UP_S)
-            while os.getppid() == parent:
-                try:
-                    packet = self._channel.recv(PACKET_BYTES)
-                except TimeoutError:
-                    self._wipe_what_is_stale()
-                    continue
-                if not packet:
-                    break
-                self._obey(packet)
-        finally:
-            os._exit(0)  # the main thread may be inside OpenCV, where no exception reaches it
-
-    def _obey(self, packet: bytes) -> None:
-        with self._turn:
-            if packet == DONE:
-                self._lent = False
-                self._wanted = self._wanted or self._pace is Pace.HELD
-            elif packet == WANT:
-                self._wanted = True
-            self._hand_over()
-            self._turn.notify_all()
-
-    def _empty(self) -> bool:
-        return self._waiting is None and not self._lent
-
-    def _hand_over(self) -> None:
-        if self._wanted and self._waiting is not None and not self._lent:
-            self._wanted, self._lent = False, True
-            word, self._waiting = self._waiting, None
-            self.say(word)
-
-    def _wipe_what_is_stale(self) -> None:
-        with self._turn:
-            note = self._waiting if self._pace is Pace.CAMERA else None
-            if note is not None and time.monotonic() - note.captured > _STALE_S:
-                self._waiting = None
-                self._board.dropped += 1
-                if self._board.picture is not None:
-                    self._board.picture[:] = 0
 
 
 class Player:
@@ -141,7 +52,7 @@ class Player:
         self._index = 0
 
     def play(self) -> None:
-        """Play to the end, if there is one. Raises _Unusable."""
+        """Play to the end, if there is one. Raises _UnusableError."""
         self._play_once()
         while self._job.loop:
             self._play_once()
@@ -168,9 +79,9 @@ class Player:
             self._index += 1
         capture.release()
         if job.pace is Pace.CAMERA:
-            raise _Unusable("stopped giving pictures")
+            raise _UnusableError("stopped giving pictures")
         if self._index == begun:
-            raise _Unusable("holds no picture that can be decoded")
+            raise _UnusableError("holds no picture that can be decoded")
 
     def _pause_until(self, due: float) -> float:
         while (left := due - time.monotonic()) > 0:
@@ -186,7 +97,7 @@ class Player:
         if slot is None:
             slot = self._make_room(picture.shape, int(capture.get(cv2.CAP_PROP_FRAME_COUNT)))
         if picture.shape != slot.shape:
-            raise _Unusable("changed its picture size")
+            raise _UnusableError("changed its picture size")
         if picture is not slot:
             slot[:] = picture
         burn(slot, self._job.masks)
@@ -196,7 +107,7 @@ class Player:
         try:
             slot = self._board.map_picture(*shape[:2])
         except ValueError as error:
-            raise _Unusable(f"has {error}, more than this can take") from None
+            raise _UnusableError(f"has {error}, more than this can take") from None
         self._hatch.say(Opened(shape[0], shape[1], max(length, 0)))
         return slot
 
@@ -215,10 +126,10 @@ def burn(image: Image, masks: Sequence[Sequence[Point]]) -> None:
 
 
 def open_capture(job: Job) -> cv2.VideoCapture:
-    """Open the source. Raises _Unusable."""
+    """Open the source. Raises _UnusableError."""
     capture = _capture(job)
     if not capture.isOpened():
-        raise _Unusable(_why_not(job))
+        raise _UnusableError(_why_not(job))
     return capture
 
 
@@ -263,5 +174,5 @@ def main() -> None:
     threading.Thread(target=hatch.listen, args=(os.getppid(),), daemon=True).start()
     try:
         Player(job, hatch, board).play()
-    except _Unusable as failure:
+    except _UnusableError as failure:
         hatch.say(Failed(str(failure)))

@@ -15,7 +15,7 @@ from typing import Any
 
 import paho.mqtt.client as mqtt
 import structlog
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -76,9 +76,6 @@ class Connection:
             retain=message.retain,
             properties=_properties(PacketTypes.PUBLISH, message),
         )
-        if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
-            self.abort()
-            return Receipt.LOST
         answer = self._wait_for_answer(info.mid, self._settings.publish_timeout_s)
         if answer is None:
             self.abort()
@@ -181,7 +178,6 @@ class Connection:
             protocol=mqtt.MQTTv5,
             reconnect_on_failure=False,
         )
-        client.suppress_exceptions = True
         client.connect_timeout = settings.connect_timeout_s
         if settings.username is not None:
             client.username_pw_set(settings.username, settings.password)

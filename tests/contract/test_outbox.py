@@ -120,19 +120,19 @@ def test_two_threads_append_and_retire_without_a_gap(outbox: Outbox) -> None:
 
     def deliver() -> None:
         while not (done.is_set() and outbox.depth() == 0):
-            records = outbox.pending(7)
+            records = outbox.pending(3)
             seen.extend(record.seq for record in records)
             if records:
                 outbox.retire(outbox.stream, records[-1].seq)
 
     thread = threading.Thread(target=deliver)
     thread.start()
-    for index in range(60):
+    for index in range(150):
         outbox.append([bucket(index), bucket(index, "side")])
     done.set()
     thread.join(20)
     assert not thread.is_alive()
-    assert seen == list(range(1, 121))
+    assert seen == list(range(1, 301))
 
 
 def test_body_is_the_sealed_text_itself(outbox: Outbox) -> None:

@@ -1,22 +1,26 @@
 """Delivery over real brokers, seen by a subscriber that shares no code with the product."""
 
+import gc
 import json
 import random
 import socket
 import subprocess
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from edge.adapters.broker_mqtt import MqttBroker
 from edge.adapters.clock import SystemClock
 from edge.adapters.lab_broker import Kind, LabBroker, available_kinds
 from edge.adapters.listener_mqtt import listen
+from edge.adapters.mqtt_connection import Connection
 from edge.adapters.mqtt_settings import MqttSettings
 from edge.adapters.outbox_sqlite import SqliteOutbox
 from edge.delivery import Relay, RelayLimits, RelayState
@@ -37,7 +41,7 @@ WAIT_S = 10.0
 NOW_MS = 1_767_225_600_000
 PROVENANCE = Provenance("c", "m")
 OpenInbox = Callable[..., Any]
-StartStub = Callable[[list[bytes]], int]
+StartStub = Callable[..., int]
 
 needs_mosquitto = pytest.mark.skipif("mosquitto" not in available_kinds(), reason="needs mosquitto")
 
@@ -192,11 +196,11 @@ def test_birth_is_retained_and_orderly_stop_is_seen(
     assert health.expiry_s is not None
     assert 0 < health.expiry_s <= 180
     device.append(25)
-    device._stop.set()
-    device.relay.wake.set()
+    device.stop()
     late.wait_on("status", b'"offline"')
     assert [record.seq for record in records_in(late.messages)] == list(range(1, 26))
-    assert b'"lost"' not in b"".join(message.payload for message in late.on("status"))
+    lost = late.wait_for(lambda messages: [m for m in messages if b'"lost"' in m.payload], 0.5)
+    assert not lost
     afterwards = open_inbox(lab_broker.port, "pc/v1/t/birth/status")
     assert afterwards.wait_on("status", b'"offline"').retained
 
@@ -334,7 +338,8 @@ def stub_port() -> Iterator[StartStub]:
     """A server that answers packet for packet with given bytes, then says nothing more."""
     ends: list[Callable[[], None]] = []
 
-    def start(answers: list[bytes]) -> int:
+    def start(answers: list[bytes], heard: list[bytes] | None = None) -> int:
+        heard = [] if heard is None else heard
         server = socket.create_server(("127.0.0.1", 0))
         server.settimeout(WAIT_S)
 
@@ -343,7 +348,7 @@ def stub_port() -> Iterator[StartStub]:
             with peer:
                 peer.settimeout(WAIT_S)
                 for answer in answers:
-                    peer.recv(4096)
+                    heard.append(peer.recv(4096))
                     peer.sendall(answer)
                 while peer.recv(4096):
                     pass
@@ -455,8 +460,6 @@ def test_tls_towards_a_plain_port_is_explained(lab_broker: LabBroker) -> None:
 
 
 def test_exception_in_a_callback_does_not_kill_the_network_thread(lab_broker: LabBroker) -> None:
-    from edge.adapters.mqtt_connection import Connection
-
     received = threading.Event()
 
     def explode(topic: str, payload: bytes, retained: bool) -> None:
@@ -473,6 +476,18 @@ def test_exception_in_a_callback_does_not_kill_the_network_thread(lab_broker: La
     assert received.wait(WAIT_S)
     assert connection.up
     connection.leave()
+
+
+def test_ended_connection_frees_its_sockets_at_once(lab_broker: LabBroker) -> None:
+    connection = Connection(settings(lab_broker.port), "brief", clean_start=True)
+    connection.leave()
+    client = weakref.ref(connection._client)
+    gc.disable()
+    try:
+        del connection
+        assert client() is None
+    finally:
+        gc.enable()
 
 
 class Listening:
@@ -504,9 +519,11 @@ def test_listener_sees_retained_and_live_messages_and_comes_back(broker_kind: Ki
             assert eventually(lambda: any(m[2] and b"online" in m[1] for m in listening.got))
             broker.publish(status_message("t", "heard", NOW_MS, "offline"))
             assert eventually(lambda: any(not m[2] and b"offline" in m[1] for m in listening.got))
-            lab.kill()
+            with structlog.testing.capture_logs() as logs:
+                lab.kill()
+                assert eventually(lambda: "cannot listen" in [entry["event"] for entry in logs])
             lab.start()
-            assert eventually(lambda: not broker.connected)
+            assert not broker.connected
             broker.connect()
             before = len(listening.got)
             assert eventually(lambda: any(b"online" in m[1] for m in listening.got[before:]))
@@ -530,9 +547,12 @@ def test_listener_with_a_wrong_filter_says_so(lab_broker: LabBroker) -> None:
 
 def test_listener_that_may_not_subscribe_says_so(stub_port: StartStub) -> None:
     """The stub answers SUBACK for packet 1 with 0x87, not authorised."""
-    port = stub_port([bytes([0x20, 3, 0, 0, 0]), bytes([0x90, 4, 0, 1, 0, 0x87])])
+    heard: list[bytes] = []
+    port = stub_port([bytes([0x20, 3, 0, 0, 0]), bytes([0x90, 4, 0, 1, 0, 0x87])], heard)
     with pytest.raises(BrokerError, match=r"'a/#' failed \(Not authorized\)"):
         next(listen(settings(port), "a/#", threading.Event()))
+    session_expiry_300_s = bytes([0x11, 0, 0, 1, 44])
+    assert session_expiry_300_s in heard[0]
 
 
 def test_lab_broker_that_cannot_start_says_so(lab_broker: LabBroker) -> None:

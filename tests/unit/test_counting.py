@@ -2,6 +2,7 @@
 
 import math
 import random
+from itertools import pairwise
 
 import pytest
 
@@ -38,7 +39,7 @@ def walk(points, line=DOOR, settings=None, fps=FPS):
 def along(*stations, steps=10):
     """Straight ways between stations (x, y)."""
     points = [stations[0]]
-    for (x0, y0), (x1, y1) in zip(stations, stations[1:], strict=False):
+    for (x0, y0), (x1, y1) in pairwise(stations):
         points += [
             (x0 + (x1 - x0) * k / steps, y0 + (y1 - y0) * k / steps) for k in range(1, steps + 1)
         ]

@@ -1,0 +1,230 @@
+"""The command line as a person runs it: real processes, real broker, real footage."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import pytest
+
+from edge.adapters.model_catalog import load_catalog
+from edge.records import parse_counts, verify_chain
+
+CLIP = Path("tests/data/vtest.mp4")
+DEMO = "config/demo.yaml"
+
+CONFIG = """
+device: {{tenant: t, id: {dev}, name: 大厅}}
+camera: {{source: {source}, fps: 10}}
+{model}
+lines: [{{id: door, name: 大门, points: [[0.52, 0.32], [0.52, 0.70]], in: right}}]
+records: {{data_dir: {folder}/data}}
+mqtt: {{host: 127.0.0.1, port: {port}, insecure_lab: true}}
+"""
+
+
+def lobbycount(*arguments, **options):
+    return subprocess.run(
+        [sys.executable, "-m", "edge", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        **options,
+    )
+
+
+def config(folder, source, *, port=1, dev="dev-1", model=""):
+    path = folder / "lobby.yaml"
+    path.write_text(
+        CONFIG.format(source=source, folder=folder, port=port, dev=dev, model=model), "utf-8"
+    )
+    return path
+
+
+@pytest.fixture(scope="session")
+def short_clip(tmp_path_factory):
+    """Three seconds of the bundled clip, as a file of its own."""
+    path = tmp_path_factory.mktemp("clip") / "short.mp4"
+    capture = cv2.VideoCapture(str(CLIP))
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 10.0, (768, 576))
+    for _ in range(30):
+        writer.write(capture.read()[1])
+    writer.release()
+    capture.release()
+    return path
+
+
+def test_replay_prints_records_that_repeat_byte_for_byte(short_clip):
+    runs = [lobbycount("replay", short_clip, "-c", DEMO, "--json") for _ in range(2)]
+    first, second = (json.loads(run.stdout) for run in runs)
+    assert first["frames"] == 30
+    assert [r["line"] for r in first["records"]] == ["west", "middle", "east"]
+    assert first["records"] == second["records"]
+
+
+def test_replay_draws_a_video_of_every_frame(short_clip, tmp_path):
+    drawn = tmp_path / "out.mp4"
+    run = lobbycount("replay", short_clip, "-c", DEMO, "--annotate", drawn)
+    assert run.returncode == 0, run.stderr
+    capture = cv2.VideoCapture(str(drawn))
+    count = 0
+    while (read := capture.read())[0]:
+        count += 1
+        picture = read[1]
+    assert (count, picture.shape) == (30, (576, 768, 3))
+    original = cv2.VideoCapture(str(short_clip)).read()[1]
+    assert cv2.absdiff(picture, original).mean() > 1
+
+
+def test_a_text_file_is_no_video(tmp_path):
+    text = tmp_path / "holiday.mp4"
+    text.write_text("not a video at all\n" * 100)
+    run = lobbycount("replay", text, "-c", DEMO)
+    assert run.returncode == 2
+    assert run.stderr.count("\n") == 1
+    assert "holiday.mp4" in run.stderr
+    assert "MP4" in run.stderr
+
+
+def test_a_clip_that_is_not_there(tmp_path):
+    run = lobbycount("replay", tmp_path / "none.mp4", "-c", DEMO)
+    assert (run.returncode, run.stderr.count("\n")) == (2, 1)
+    assert "No such file" in run.stderr
+
+
+def test_a_video_cannot_be_drawn_into_a_missing_folder(short_clip, tmp_path):
+    run = lobbycount("replay", short_clip, "-c", DEMO, "--annotate", tmp_path / "no" / "x.mp4")
+    assert run.returncode == 2
+    assert "cannot write a video there" in run.stderr
+
+
+@pytest.mark.parametrize("damage", ["missing", "empty", "truncated", "altered"])
+def test_a_bad_model_is_one_sentence_and_exit_code_2(short_clip, tmp_path, damage):
+    catalog = load_catalog()
+    entry = catalog.entry()
+    content = catalog.path(entry).read_bytes()
+    (tmp_path / "models").mkdir()
+    target = tmp_path / "models" / entry.file
+    (tmp_path / "models" / "catalog.toml").write_bytes(
+        (catalog.folder / "catalog.toml").read_bytes()
+    )
+    if damage != "missing":
+        bad = {
+            "empty": b"",
+            "truncated": content[: len(content) // 2],
+            "altered": content[:-1] + bytes([content[-1] ^ 1]),
+        }
+        target.write_bytes(bad[damage])
+    path = config(tmp_path, short_clip, model=f"model: {{folder: {tmp_path}/models}}")
+    run = lobbycount("run", "-c", path)
+    assert (run.returncode, run.stderr.strip().count("\n")) == (2, 0), run.stderr
+    assert entry.file in run.stderr
+
+
+def test_a_missing_config_says_where_to_start(tmp_path):
+    run = lobbycount("check", tmp_path / "none.yaml")
+    assert run.returncode == 2
+    assert "config/lobby.example.yaml" in run.stderr
+
+
+def test_listen_without_a_broker_is_one_sentence():
+    run = lobbycount("listen", "--broker", "mqtt://127.0.0.1:1")
+    assert run.returncode == 1
+    assert "127.0.0.1:1: connection refused" in run.stderr.replace("\n", " ")
+
+
+def test_health_without_a_device_says_so(tmp_path):
+    run = lobbycount("health", "-c", config(tmp_path, CLIP))
+    assert run.returncode == 2
+    assert "lobbycount run" in run.stderr
+
+
+def test_a_device_without_broker_counts_and_a_later_run_delivers(
+    short_clip, tmp_path, lab_broker, open_inbox
+):
+    dev = f"late-{lab_broker.kind}"
+    first = lobbycount("run", "-c", config(tmp_path, short_clip, port=1, dev=dev))
+    assert first.returncode == 0, first.stderr
+    assert "connection refused" in first.stderr
+    waiting = lobbycount("health", "-c", tmp_path / "lobby.yaml", "--json")
+    assert json.loads(waiting.stdout)["queue"] == 1
+
+    inbox = open_inbox(lab_broker.port, f"pc/v1/t/{dev}/#")
+    path = config(tmp_path, short_clip, port=lab_broker.port, dev=dev)
+    assert lobbycount("run", "-c", path).returncode == 0
+    inbox.wait_on("status", b'"offline"')
+    records = [r for m in inbox.on("counts") for r in parse_counts(m.payload)]
+    assert [r.seq for r in records] == [1, 2]
+    assert all(r.entered is not None and r.cov == 1 for r in records)
+    assert records[0].t1_ms <= records[1].t0_ms
+    verify_chain(records)
+    info = json.loads(inbox.on("info")[-1].payload)
+    assert info["lines"] == [{"id": "door", "name": "大门"}]
+
+
+def test_a_missing_camera_is_reported_and_never_counted_as_zero(tmp_path, lab_broker, open_inbox):
+    dev = f"blind-{lab_broker.kind}"
+    inbox = open_inbox(lab_broker.port, f"pc/v1/t/{dev}/#")
+    path = config(tmp_path, "/dev/video99", port=lab_broker.port, dev=dev)
+    command = [sys.executable, "-m", "edge", "run", "-c", str(path)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as device:
+        try:
+            inbox.wait_on("health", b'"video":"no_camera"', 30)
+        finally:
+            device.send_signal(signal.SIGTERM)
+        device.communicate(timeout=30)
+    assert device.returncode == 0
+    (record,) = [r for m in inbox.on("counts") for r in parse_counts(m.payload)]
+    assert (record.entered, record.cov, record.cov_reason) == (None, 0, "no_camera")
+    blind = lobbycount("health", "-c", path)
+    assert blind.returncode == 1
+    assert "no healthy picture: no_camera" in blind.stdout
+
+
+def test_replay_publishes_what_listen_receives(short_clip, lab_broker):
+    url = f"mqtt://{lab_broker.host}:{lab_broker.port}"
+    command = [sys.executable, "-m", "edge", "listen", "--json", "--broker", url]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as listener:
+        try:
+            assert listener.stderr.readline().startswith("listening")
+            run = lobbycount(
+                "replay", short_clip, "-c", DEMO, "--publish", "--broker", url, "--json"
+            )
+            assert run.returncode == 0, run.stderr
+            lines = json.loads(run.stdout)["lines"]
+            received = [json.loads(listener.stdout.readline()) for _ in lines]
+        finally:
+            listener.terminate()
+    assert {r["line"]: r["in"] for r in received} == {k: v["in"] for k, v in lines.items()}
+
+
+def test_replay_that_cannot_publish_fails_and_says_why(short_clip):
+    run = lobbycount(
+        "replay", short_clip, "-c", DEMO, "--publish", "--broker", "mqtt://127.0.0.1:1"
+    )
+    assert run.returncode == 1
+    assert "3 records could not be delivered" in run.stderr
+
+
+def test_no_picture_is_left_behind(short_clip, tmp_path):
+    """A run writes the outbox and the health file, and nothing else anywhere it may write."""
+    home = tmp_path / "home"
+    home.mkdir()
+    environment = {**os.environ, "HOME": str(home), "TMPDIR": str(home)}
+    path = config(tmp_path, short_clip)
+    assert lobbycount("run", "-c", path, env=environment).returncode == 0
+    written = {p.name for p in tmp_path.rglob("*") if p.is_file()}
+    allowed = {
+        "lobby.yaml",
+        "health.json",
+        "outbox.sqlite",
+        "outbox.sqlite-wal",
+        "outbox.sqlite-shm",
+    }
+    assert written <= allowed
