@@ -49,7 +49,7 @@ BrokerOption = Annotated[
 
 def main() -> None:
     """Run the command line; errors of this package end as one sentence and an exit code."""
-    _log_to_stderr()
+    _log_to_stderr(logging.WARNING)
     try:
         cli()
     except LobbyCountError as error:
@@ -63,6 +63,7 @@ def run(config: ConfigOption = DEFAULT_CONFIG, broker: BrokerOption = None) -> N
 
     开始计数并上报。
     """
+    _log_to_stderr(logging.INFO)
     app.run_device(_configured(config, broker))
 
 
@@ -146,10 +147,15 @@ def listen(
     settings = mqtt_settings(broker_section(broker) if broker else load(config).mqtt)
     stop = threading.Event()
     topic = f"pc/v1/{tenant}/{device}/counts"
-    if not as_json:
-        sys.stdout.write(tables.RECORD_HEADER + "\n")
+
+    def ready() -> None:
+        sys.stderr.write(f"listening on {settings.address} to {topic}\n")
+        if not as_json:
+            sys.stdout.write(tables.RECORD_HEADER + "\n")
+        sys.stdout.flush()
+
     try:
-        for _, payload, _ in receive(settings, topic, stop):
+        for _, payload, _ in receive(settings, topic, stop, ready):
             _print_payload(payload, as_json)
     except KeyboardInterrupt:
         stop.set()
@@ -233,20 +239,26 @@ def _progress() -> Progress:
     return Progress(*columns, TimeRemainingColumn(), console=_err, transient=True)
 
 
-def _log_to_stderr() -> None:
-    """Log lines for people on a terminal, JSON for the journal elsewhere."""
-    renderer = (
-        structlog.dev.ConsoleRenderer()
-        if sys.stderr.isatty()
-        else structlog.processors.JSONRenderer(ensure_ascii=False)
-    )
+def _log_to_stderr(level: int) -> None:
+    """Log lines for people on a terminal, JSON for the journal elsewhere.
+
+    Tracebacks are plain: no values of variables, which could be about people.
+    """
+    if sys.stderr.isatty():
+        render: list[structlog.typing.Processor] = [
+            structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+        ]
+    else:
+        render = [
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(ensure_ascii=False),
+        ]
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            renderer,
+            *render,
         ],
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
     )

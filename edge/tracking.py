@@ -28,13 +28,12 @@ Ints = npt.NDArray[np.intp]
 class TrackerSettings:
     """Thresholds of the tracker; scores 0..1, times in seconds, lengths in person-heights.
 
-    Low birth scores are right for counting: a false track seldom walks over a line,
-    a missed one is a missed person (design, tracking facts).
+    sure_score: from here on at least half of a model's detections are people, so one may
+    begin a track. What it means differs between models; the catalog says it for each.
+    Weaker detections only keep a track alive.
     """
 
-    low_score: float = 0.10
-    high_score: float = 0.35
-    birth_score: float = 0.35
+    sure_score: float = 0.50
     min_iou: float = 0.25
     buffer_heights: float = 0.25
     min_buffered_iou: float = 0.15
@@ -135,16 +134,15 @@ class Tracker:
 
     def _associate(self, seen: _Observation) -> None:
         s = self._settings
-        high = np.flatnonzero(seen.scores >= s.high_score)
-        low = np.flatnonzero((seen.scores >= s.low_score) & (seen.scores < s.high_score))
+        sure = np.flatnonzero(seen.scores >= s.sure_score)
+        weak = np.flatnonzero(seen.scores < s.sure_score)
         tight = _Gate(0.0, s.min_iou)
         wide = _Gate(s.buffer_heights, s.min_buffered_iou)
         free = np.arange(len(self._ids))
-        free, high = self._match(free, high, seen, tight)
-        free, _ = self._match(free, low, seen, tight)
-        _, high = self._match(free, high, seen, wide)
-        born = high[seen.scores[high] >= s.birth_score]
-        self._give_birth(born[np.argsort(-seen.scores[born], kind="stable")], seen)
+        free, sure = self._match(free, sure, seen, tight)
+        free, _ = self._match(free, weak, seen, tight)
+        _, sure = self._match(free, sure, seen, wide)
+        self._give_birth(sure[np.argsort(-seen.scores[sure], kind="stable")], seen)
 
     def _match(
         self, tracks: Ints, candidates: Ints, seen: _Observation, gate: _Gate

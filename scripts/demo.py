@@ -77,7 +77,8 @@ class Listener(Subscriber):
         if line.startswith("{"):
             record = json.loads(line)
             self.records.append(record)
-            envelope = json.dumps({"v": "1.0", "dev": record["dev"], "records": [record]})
+            head = {"v": "1.0", "dev": record["dev"], "stream": record["stream"]}
+            envelope = json.dumps(head | {"records": [record]})
             print(record_row(parse_counts(envelope.encode())[0]), flush=True)
         else:
             self.ready = self.ready or line.startswith("listening")
@@ -165,7 +166,7 @@ def _report(
     result: dict[str, Any], listener: Listener, witness: Witness | None, complete: bool
 ) -> int:
     table = Table("line", title="\nReceived, beside the ground truth", title_justify="left")
-    for head in ("in", "out", "u-turns", "all in", "true in", "all out", "true out", "event F1"):
+    for head in ("in", "out", "u-turn", "all in", "true", "all out", "true", "F1"):
         table.add_column(head, justify="right")
     received = _sums(listener.records)
     for s in result["truth"]:
@@ -183,7 +184,7 @@ def _report(
         table.add_row(s["line"], *map(str, cells), f"{s['f1']:.3f}")
     console = Console()
     console.print(table)
-    console.print("A U-turn is one way in and one way out in the ground truth.")
+    console.print("all = with U-turns as one in and one out, as in the ground truth")
     console.print(
         f"count error {100 * result['count_error']:.1f} %, event F1 {result['f1']:.3f};"
         f" {result['frames']} frames, {result['frames_per_s']} frames/s,"

@@ -81,7 +81,6 @@ def _open_session(content: bytes, path: Path, threads: int) -> onnxruntime.Infer
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.log_severity_level = 4
     # Spinning workers would burn the core that the decoder and the tracker need.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:

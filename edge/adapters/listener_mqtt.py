@@ -4,7 +4,7 @@ import queue
 import random
 import secrets
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import structlog
@@ -24,8 +24,13 @@ Received = tuple[str, bytes, bool]
 _log = structlog.get_logger(__name__)
 
 
-def listen(settings: MqttSettings, topic_filter: str, stop: threading.Event) -> Iterator[Received]:
-    """Yield (topic, payload, retained) until `stop` is set.
+def listen(
+    settings: MqttSettings,
+    topic_filter: str,
+    stop: threading.Event,
+    on_ready: Callable[[], None] = lambda: None,
+) -> Iterator[Received]:
+    """Yield (topic, payload, retained) until `stop` is set; `on_ready` is called once subscribed.
 
     Raises BrokerError when the first connection fails; later ones are retried.
     """
@@ -33,6 +38,7 @@ def listen(settings: MqttSettings, topic_filter: str, stop: threading.Event) -> 
     client_id = f"listener-{secrets.token_hex(6)}"
     received: queue.SimpleQueue[Received] = queue.SimpleQueue()
     connection: Connection | None = _subscribed(settings, client_id, topic_filter, received)
+    on_ready()
     try:
         while not stop.is_set():
             if connection is None or not connection.up:
