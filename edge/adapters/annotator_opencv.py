@@ -22,6 +22,7 @@ _OUT = (60, 80, 230)
 _BOX = (255, 180, 60)
 _COASTING = (150, 150, 150)
 _INK = (255, 255, 255)
+_PAPER = (40, 40, 40)
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _FLASH_S = 0.8
 
@@ -89,7 +90,7 @@ class Annotator:
             entered = self._counts[line.id, Outcome.IN]
             left = self._counts[line.id, Outcome.OUT]
             label = f"{line.id}: in {entered} out {left}"
-            _text(picture, label, (8, 18 + 16 * row), 0.45, _INK)
+            _text(picture, label, (8, 20 + 20 * row), 0.5, _INK)
 
 
 def _pixel(picture: Image, point: Point) -> tuple[int, int]:
@@ -111,5 +112,7 @@ def _arrow(picture: Image, line: Line) -> tuple[tuple[int, int], tuple[int, int]
 def _text(
     picture: Image, text: str, at: tuple[int, int], size: float, colour: tuple[int, int, int]
 ) -> None:
-    cv2.putText(picture, text, at, _FONT, size, (0, 0, 0), 3, cv2.LINE_AA)
+    (width, height), below = cv2.getTextSize(text, _FONT, size, 1)
+    x, y = at
+    cv2.rectangle(picture, (x - 2, y - height - 2), (x + width + 2, y + below), _PAPER, -1)
     cv2.putText(picture, text, at, _FONT, size, colour, 1, cv2.LINE_AA)
