@@ -18,7 +18,7 @@ from edge.monitor import Monitor
 from edge.pipeline import Pipeline
 from edge.ports import Clock, Outbox
 from edge.station import Station
-from edge.tracking import Tracker
+from edge.tracking import Tracker, TrackerSettings
 from edge.vocabulary import Line, Provenance
 
 OUTBOX_FILE = "outbox.sqlite"
@@ -43,7 +43,7 @@ def build_pipeline(
     detector = OnnxDetector(entry, catalog.path(entry), config.model.threads)
     return Pipeline(
         detector=detector,
-        tracker=Tracker(),
+        tracker=Tracker(TrackerSettings(sure_score=entry.sure_score)),
         counter=Counter(lines, config.counting.settings()),
         aggregator=partial(_aggregator, [line.id for line in lines], round(interval_s * 1000)),
         outbox=outbox,

@@ -60,6 +60,7 @@ class ModelEntry:
     source: str
     card: str
     score_floor: float
+    sure_score: float
     input: ModelInput
     head: Head
     nms_iou: float | None = None

@@ -91,7 +91,7 @@ def test_an_unknown_model_names_the_known_ones(own_folder):
         ("default =", "preferred =", "default"),
         ('family = "nanodet"', 'family = "detr"', "detr"),
         ('layout = "NHWC"', 'layout = "HWC"', "NHWC, NCHW"),
-        ("score_floor = 0.1", 'colour_of_box = "red"', "colour_of_box"),
+        ("score_floor = 0.3", 'colour_of_box = "red"', "colour_of_box"),
     ],
 )
 def test_a_catalog_that_cannot_be_understood(own_folder, old, new, reason):
