@@ -100,7 +100,7 @@ def run_device(config: Config) -> None:
         signal.signal(number, stop)
     station.start()
     try:
-        pipeline.run(source.frames(), lambda step: monitor.tick(step, station.relay.state))
+        pipeline.run(source.frames(), lambda step: monitor.tick(step, station.relay))
     finally:
         source.close()
         station.stop()

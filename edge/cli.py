@@ -236,7 +236,8 @@ def _print_payload(payload: bytes, as_json: bool) -> None:
 
 def _progress() -> Progress:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    return Progress(*columns, TimeRemainingColumn(), console=_err, transient=True)
+    quiet = not _err.is_terminal
+    return Progress(*columns, TimeRemainingColumn(), console=_err, transient=True, disable=quiet)
 
 
 def _log_to_stderr(level: int) -> None:

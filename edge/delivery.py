@@ -114,6 +114,11 @@ class Relay:
         """What the relay knows about itself; safe to read from any thread."""
         return self._state
 
+    def refresh_health(self) -> None:
+        """Publish health at once, because something changed; callable from any thread."""
+        self._health_at = self._clock.monotonic()
+        self.wake.set()
+
     def run(self, stop: threading.Event) -> None:
         """Deliver until `stop` is set, then drain for a bounded time and say goodbye."""
         while not stop.is_set():

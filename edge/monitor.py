@@ -8,7 +8,7 @@ import structlog
 
 from edge.adapters import health as machine
 from edge.adapters.camera_opencv import ClipSource, LiveSource
-from edge.delivery import RelayState
+from edge.delivery import Relay, RelayState
 from edge.messages import Health, iso_utc
 from edge.pipeline import Pipeline, Step
 from edge.ports import Clock, Outbox
@@ -38,16 +38,20 @@ class Monitor:
         self._frame_times: deque[float] = deque(maxlen=_RATE_FRAMES)
         self._report_at = self._started
 
-    def tick(self, step: Step, relay: RelayState) -> None:
-        """Note one step; write the health file when it is due."""
+    def tick(self, step: Step, relay: Relay) -> None:
+        """Note one step; tell the world at once when the video came or went."""
+        before = self._reason
         if isinstance(step.item, NoFrame):
             self._reason = step.item.reason
         else:
             self._reason = None
             self._frame_times.append(step.item.at)
-        if self._clock.monotonic() >= self._report_at:
+        changed = self._reason is not before
+        if changed:
+            relay.refresh_health()
+        if changed or self._clock.monotonic() >= self._report_at:
             self._report_at = self._clock.monotonic() + REPORT_INTERVAL_S
-            self.report(relay)
+            self.report(relay.state)
 
     def health(self, relay: RelayState) -> Health:
         """Return the gauges for the `health` topic."""

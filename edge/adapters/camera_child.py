@@ -126,9 +126,7 @@ class CameraProcess:
 
     def stop(self) -> None:
         """Kill the process and release everything; idempotent, from any thread."""
-        with contextlib.suppress(OSError):
-            self._channel.shutdown(socket.SHUT_RDWR)  # wakes a thread that waits
-        self._process.kill()
+        self._process.kill()  # a thread that waits wakes up: the other end is closed
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_END_S)
         self._release()
@@ -169,15 +167,14 @@ class CameraProcess:
 
 
 def _spawn(job: Job, *fds: int) -> subprocess.Popen[bytes]:
-    quiet = {"OPENCV_LOG_LEVEL": "SILENT", "OPENCV_FFMPEG_LOGLEVEL": "-8"}
     options = {"OPENCV_FFMPEG_CAPTURE_OPTIONS": _OPTIONS[job.kind]}
     return subprocess.Popen(  # noqa: S603 our own interpreter and code
         [sys.executable, "-c", _BOOT, *map(str, fds), *sys.path],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,  # OpenCV and FFmpeg talk a lot, and show URLs with passwords
         pass_fds=fds,
-        env=os.environ | quiet | options,
+        env=os.environ | options,
         process_group=0,  # Ctrl-C at the terminal is for the parent
     )
 

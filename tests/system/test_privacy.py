@@ -1,0 +1,54 @@
+"""Promises of the design, kept by the installed software as a whole."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import pytest
+
+CONFIG = """
+device: {{tenant: t, id: private}}
+camera: {{source: {clip}, fps: 10}}
+lines: [{{id: door, points: [[0.52, 0.32], [0.52, 0.70]], in: right}}]
+records: {{data_dir: {folder}/data}}
+mqtt: {{host: 127.0.0.1, port: 1, insecure_lab: true}}
+"""
+COLLECTORS = (b"events.data.microsoft.com", b"OneCollector", b"sentry.io", b"google-analytics")
+
+
+def test_a_run_leaves_the_outbox_and_the_health_file_and_nothing_else(tmp_path):
+    clip = Path("tests/data/vtest.mp4").absolute()
+    short = tmp_path / "short.mp4"
+    capture = cv2.VideoCapture(str(clip))
+    writer = cv2.VideoWriter(str(short), cv2.VideoWriter.fourcc(*"mp4v"), 10.0, (768, 576))
+    for _ in range(20):
+        writer.write(capture.read()[1])
+    writer.release()
+    config = tmp_path / "lobby.yaml"
+    config.write_text(CONFIG.format(clip=short, folder=tmp_path), "utf-8")
+    home = tmp_path / "home"
+    home.mkdir()
+    environment = {**os.environ, "HOME": str(home), "TMPDIR": str(home)}
+    command = [sys.executable, "-m", "edge", "run", "-c", str(config)]
+    subprocess.run(command, env=environment, check=True, capture_output=True, timeout=60)
+    written = {p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*") if p.is_file()}
+    assert written - {"lobby.yaml", "short.mp4"} <= {
+        "data/health.json",
+        "data/outbox.sqlite",
+        "data/outbox.sqlite-wal",
+        "data/outbox.sqlite-shm",
+    }
+
+
+@pytest.mark.parametrize("package", ["onnxruntime", "cv2", "numpy", "scipy"])
+def test_no_native_library_knows_a_telemetry_collector(package):
+    spec = importlib.util.find_spec(package)
+    assert spec is not None
+    assert spec.origin is not None
+    libraries = list(Path(spec.origin).parent.rglob("*.so*"))
+    assert libraries
+    guilty = [p.name for p in libraries if any(c in p.read_bytes() for c in COLLECTORS)]
+    assert guilty == []
