@@ -117,12 +117,12 @@ class Counter:
         return [crossing]
 
     def _net_out(self, walk: _Walk, crossing: Crossing) -> None:
+        """Add a crossing to those that may still be undone, or undo the last of them."""
         last = walk.pending[-1] if walk.pending else None
         undone = (
             last is not None
             and last.outcome is not crossing.outcome
             and last.outcome is not Outcome.UTURN
-            and crossing.at - last.at <= self._settings.uturn_s
         )
         if undone:
             walk.pending[-1] = Crossing(crossing.line, Outcome.UTURN, crossing.at)

@@ -22,6 +22,13 @@ def test_signed_distance_is_positive_on_the_right():
     assert signed_distance((0.9, 0.5), LINE) == pytest.approx(0.1)
 
 
+def test_near_a_sharp_corner_the_arm_further_abeam_decides_the_side():
+    arrow = ((0.4, 0.2), (0.5, 0.5), (0.6, 0.2))
+    assert signed_distance((0.6, 0.55), arrow) > 0
+    assert signed_distance((0.4, 0.55), arrow) > 0
+    assert signed_distance((0.5, 0.3), arrow) < 0
+
+
 def test_anchors():
     box = (0.1, 0.2, 0.3, 0.8)
     assert anchor_of(box, Anchor.BOTTOM_CENTRE) == pytest.approx((0.2, 0.8))

@@ -51,6 +51,15 @@ def test_truth_from_labelled_boxes(tmp_path):
     assert load_truth(path, [line], 10.0, (100, 100)) == crossings(("door", IN, 0.1))
 
 
+def test_labelled_feet_that_tremble_on_the_line_are_one_crossing(tmp_path):
+    tops = [150, 298, 301, 299, 302, 299, 450]  # feet 50 lower, the line at 350
+    rows = [f"{k},1,100,{top},20,50,1" for k, top in enumerate(tops, 1)]
+    path = tmp_path / "gt.txt"
+    path.write_text("\n".join(rows), "utf-8")
+    line = Line("door", ((0.0, 0.5), (1.0, 0.5)), 1)
+    assert len(load_truth(path, [line], 10.0, (700, 700))) == 1
+
+
 def test_truth_from_a_list(tmp_path):
     path = tmp_path / "truth.json"
     path.write_text(json.dumps({"crossings": [{"line": "a", "direction": "in", "at_s": 2}]}))

@@ -84,3 +84,11 @@ def test_boxes_come_back_where_they_were_put():
     tracks = Tracker().update(frame((0.3, 0.7)), 0.0)
     half = 0.2 * 0.4 / 2 / ASPECT
     assert tracks.live[0].box == pytest.approx((0.3 - half, 0.5, 0.3 + half, 0.7), abs=1e-6)
+
+
+def test_a_track_that_never_proved_itself_is_forgotten_sooner():
+    settings = TrackerSettings(lost_s=2.0, unproven_lost_s=0.4)
+    tracker = Tracker(settings)
+    tracker.update(frame((0.5, 0.5)), 0.0)
+    assert len(tracker.update(frame(), 0.3).live) == 1
+    assert len(tracker.update(frame(), 0.5).live) == 0
