@@ -79,7 +79,7 @@ CASES = {
         [],
     ),
     "crosses, and comes back round the end before it has settled": (
-        [(0.78, 0.35)] * 4 + [(0.78, 0.53), (0.9, 0.53)] + [(0.9, 0.35)] * 4,
+        [(0.78, 0.35)] * 4 + [(0.78, 0.53), (0.9, 0.53)] + [(0.9, 0.35)] * 8,
         [],
     ),
     "begins close to the line and crosses it": (along((0.5, 0.47), (0.5, 0.8)), [Outcome.IN]),
