@@ -28,6 +28,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from edge.config_errors import explain
 from edge.counting import CountingSettings
 from edge.errors import ConfigError
+from edge.geometry import crosses_itself
 from edge.vocabulary import Anchor, Line, Point
 
 
@@ -69,7 +70,7 @@ class CameraSection(_Section):
     @field_validator("source", mode="before")
     @classmethod
     def _where(cls, value: Any, info: ValidationInfo) -> Any:
-        if type(value) is int and value >= 0:
+        if (type(value) is int and value >= 0) or (isinstance(value, str) and value.isdecimal()):
             return f"/dev/video{value}"
         if isinstance(value, str) and value and "://" not in value:
             return str(_from_config_folder(Path(value), info))
@@ -77,10 +78,15 @@ class CameraSection(_Section):
 
     @field_validator("masks")
     @classmethod
-    def _mask_has_an_area(cls, masks: Sequence[Sequence[Point]]) -> Any:
+    def _mask_hides_an_area(cls, masks: Sequence[Sequence[Point]]) -> Any:
         if any(len(set(mask)) < 3 for mask in masks):
             raise ValueError(
                 "a mask needs at least three different points, e.g. [[0, 0], [0.2, 0], [0.2, 0.3]]"
+            )
+        if any(crosses_itself(mask) for mask in masks):
+            raise ValueError(
+                "the outline of a mask crosses itself, so a part would stay visible;"
+                " give its corners in order, e.g. [[0, 0], [0.2, 0], [0.2, 0.3], [0, 0.3]]"
             )
         return masks
 

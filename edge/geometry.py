@@ -5,7 +5,7 @@ so that one unit is the same length in both directions. `isotropic` converts.
 """
 
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import combinations, pairwise
 from math import hypot
 
 from edge.vocabulary import Anchor, Point
@@ -52,6 +52,16 @@ def _step_over(start: Point, end: Point, a: Point, b: Point) -> int:
     if (cross(start, end, a) >= 0) == (cross(start, end, b) >= 0):
         return 0
     return 1 if is_right else -1
+
+
+def crosses_itself(polygon: Sequence[Point]) -> bool:
+    """Whether two sides of a closed polygon that do not meet in a corner pass over each other."""
+    sides = list(pairwise([*polygon, polygon[0]]))
+    return any(
+        passage(*first, second)
+        for (i, first), (j, second) in combinations(enumerate(sides), 2)
+        if 1 < j - i < len(sides) - 1
+    )
 
 
 def distance_to_segment(point: Point, a: Point, b: Point) -> float:

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.geometry import anchor_of, distance_to_segment, passage, signed_distance
+from edge.geometry import anchor_of, crosses_itself, distance_to_segment, passage, signed_distance
 from edge.vocabulary import Anchor
 
 LINE = ((0.2, 0.5), (0.8, 0.5))
@@ -63,3 +63,10 @@ def _in_triangle(p, a, b, c):
 
     signs = [side(a, b), side(b, c), side(c, a)]
     return all(s >= -1e-9 for s in signs) or all(s <= 1e-9 for s in signs)
+
+
+def test_a_polygon_with_its_corners_out_of_order_crosses_itself():
+    square = [(0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)]
+    assert not crosses_itself(square)
+    assert not crosses_itself(square[:3])
+    assert crosses_itself([square[0], square[2], square[1], square[3]])
