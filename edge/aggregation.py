@@ -123,7 +123,8 @@ class Aggregator:
             reason = missing[0][0] if missing else CoverageReason.RESTART
         for line in self._lines:
             tally = bucket.counts.get(line, Tally())
-            looked = bucket.covered_ms > 0 or tally.total() > 0
+            # A share that is written as 0 must not stand beside a count of 0.
+            looked = round(coverage, 4) > 0 or tally.total() > 0
             counts = {outcome: tally[outcome] for outcome in Outcome} if looked else None
             yield CountBucket(
                 line, bucket.t0_ms, bucket.t1_ms, counts, coverage, reason, quality, provenance

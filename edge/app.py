@@ -1,12 +1,16 @@
 """The composition root: config → adapters → pipeline and relay → threads, signals."""
 
 import signal
+import threading
 from collections.abc import Sequence
+from contextlib import ExitStack
 from functools import partial
+from secrets import randbits
 from types import FrameType
 
-from edge.adapters.camera_opencv import ClipSource, open_source
+from edge.adapters.camera_opencv import ClipSource, LiveSource, open_source
 from edge.adapters.clock import RecordingClock, SystemClock
+from edge.adapters.data_folder import claim
 from edge.adapters.detector_onnx import OnnxDetector
 from edge.adapters.model_catalog import load_catalog
 from edge.adapters.outbox_sqlite import SqliteOutbox
@@ -43,7 +47,7 @@ def build_pipeline(
     detector = OnnxDetector(entry, catalog.path(entry), config.model.threads)
     return Pipeline(
         detector=detector,
-        tracker=Tracker(TrackerSettings(sure_score=entry.sure_score)),
+        tracker=Tracker(TrackerSettings(sure_score=entry.sure_score), first_id=randbits(30)),
         counter=Counter(lines, config.counting.settings()),
         aggregator=partial(_aggregator, [line.id for line in lines], round(interval_s * 1000)),
         outbox=outbox,
@@ -56,53 +60,59 @@ def _aggregator(lines: Sequence[str], interval_ms: int, start_ms: int) -> Aggreg
     return Aggregator(lines, interval_ms, start_ms)
 
 
-def open_outbox(config: Config) -> SqliteOutbox:
-    """Make the data folder and open the outbox in it. Raises OutboxError."""
-    folder = config.records.data_dir
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutboxError(
-            f"{folder}: the data folder cannot be made ({error.strerror});"
-            " set records.data_dir to a folder this user may write"
-        ) from error
-    return SqliteOutbox(folder / OUTBOX_FILE, config.device.id)
-
-
 def run_device(config: Config) -> None:
     """Count until SIGTERM or SIGINT (or the end of a clip), then close the last interval.
 
-    Raises ModelError, OutboxError, ConfigError or CameraError before anything runs.
+    Raises ModelError, OutboxError, ConfigError or CameraError before anything runs, and
+    OutboxError at the end when intervals could not be stored.
     """
-    clock = SystemClock()
-    interval_s = config.records.interval_min * 60.0
     camera = config.camera
-    source = open_source(camera.source, camera.fps, camera.masks, clock)
-    outbox = open_outbox(config)
+    clock = SystemClock()
+    with ExitStack() as stack:
+        source = open_source(camera.source, camera.fps, camera.masks, clock)
+        stack.callback(source.close)
+        stack.enter_context(claim(config.records.data_dir))
+        outbox = SqliteOutbox(config.records.data_dir / OUTBOX_FILE, config.device.id)
+        stack.callback(outbox.close)
+        pipeline = _run(config, clock, source, outbox)
+    if pipeline.progress.unsaved:
+        raise OutboxError(
+            f"{config.records.data_dir}: {pipeline.progress.unsaved} intervals could not be"
+            " stored before the stop and are lost; is the disk full?"
+        )
+
+
+def _run(
+    config: Config, clock: SystemClock, source: ClipSource | LiveSource, outbox: Outbox
+) -> Pipeline:
+    interval_s = config.records.interval_min * 60.0
     # A clip has a time base of its own; it is said to begin now.
     time_base = RecordingClock(clock.utc()) if isinstance(source, ClipSource) else clock
     pipeline = build_pipeline(config, outbox, time_base, interval_s=interval_s)
     monitor = Monitor(config.records.data_dir, clock, pipeline, outbox, source)
     station = Station(
-        config,
-        clock,
-        outbox,
-        pipeline.provenance,
-        interval_s=interval_s,
-        health=monitor.health,
+        config, clock, outbox, pipeline.provenance, interval_s=interval_s, health=monitor.health
     )
     pipeline.on_saved = lambda _: station.relay.wake.set()
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        source.close()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
+    _close_on_signal(source)
     station.start()
     try:
         pipeline.run(source.frames(), lambda step: monitor.tick(step, station.relay))
     finally:
-        source.close()
         station.stop()
         monitor.report(station.relay.state)
-        outbox.close()
+    return pipeline
+
+
+def _close_on_signal(source: ClipSource | LiveSource) -> None:
+    """End the pictures, and with them the service, on SIGTERM and SIGINT.
+
+    A handler runs in the middle of whatever the main thread does, perhaps inside a lock
+    that closing needs; a thread of its own waits for that lock instead of for ever.
+    """
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        threading.Thread(target=source.close, name="close").start()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)

@@ -1,13 +1,15 @@
 """The verbs. Each cuts the pipe at a stage: `lobbycount --help`."""
 
+import io
 import json
 import logging
 import sys
 import threading
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TextIO, cast
 
 import structlog
 import typer
@@ -17,7 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from edge import __version__, app, tables
 from edge.adapters import health as machine
 from edge.adapters.listener_mqtt import listen as receive
-from edge.config import Config, broker_section, load, with_broker
+from edge.config import Config, broker_section, load, missing_files, with_broker
 from edge.errors import BrokerError, LobbyCountError, MessageError
 from edge.messages import canonical
 from edge.records import parse_counts
@@ -75,6 +77,8 @@ def check(file: Annotated[Path, typer.Argument(help="The config file. 配置文�
     """
     config = load(file)
     _out.print(f"{file}: ok, {len(config.lines)} line(s), config hash {config.hash()}")
+    for missing in missing_files(config):
+        _out.print(f"not on this machine, the device needs it: {missing}", markup=False)
 
 
 @cli.command("replay")
@@ -89,7 +93,7 @@ def replay_(
     ] = None,
     annotate: Annotated[Path | None, typer.Option(help="Write an annotated MP4 there.")] = None,
     interval: Annotated[
-        float | None, typer.Option(help="Seconds per record, instead of the config's.")
+        int | None, typer.Option(help="Seconds per record, not the config's.", min=1, max=86400)
     ] = None,
     start: Annotated[
         datetime | None, typer.Option(help="UTC date and time the clip is said to begin.")
@@ -240,6 +244,19 @@ def _progress() -> Progress:
     return Progress(*columns, TimeRemainingColumn(), console=_err, transient=True, disable=quiet)
 
 
+class _Stderr(io.TextIOBase):
+    """Standard error that never raises: a full or closed log must not stop the counting."""
+
+    def write(self, text: str) -> int:
+        with suppress(OSError, ValueError):
+            sys.stderr.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            sys.stderr.flush()
+
+
 def _log_to_stderr(level: int) -> None:
     """Log lines for people on a terminal, JSON for the journal elsewhere.
 
@@ -260,6 +277,6 @@ def _log_to_stderr(level: int) -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             *render,
         ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, _Stderr())),
         wrapper_class=structlog.make_filtering_bound_logger(level),
     )

@@ -25,7 +25,7 @@ from pydantic import (
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from edge.config_errors import explain
+from edge.config_errors import explain, without_password
 from edge.counting import CountingSettings
 from edge.errors import ConfigError
 from edge.geometry import crosses_itself
@@ -74,6 +74,11 @@ class CameraSection(_Section):
             return f"/dev/video{value}"
         if isinstance(value, str) and value and "://" not in value:
             return str(_from_config_folder(Path(value), info))
+        if isinstance(value, str) and "://" in value and not value.startswith(("rtsp:", "rtsps:")):
+            raise ValueError(
+                "only rtsp:// and rtsps:// addresses can be read;"
+                " e.g. source: rtsp://192.168.1.64:554/stream, /dev/video0 or clip.mp4"
+            )
         return value
 
     @field_validator("masks")
@@ -187,7 +192,11 @@ class MqttSection(_Section):
     insecure_lab: bool = Field(default=False, examples=[False])
 
     @model_validator(mode="after")
-    def _encrypted_outside_the_lab(self) -> Self:
+    def _safe_and_complete(self) -> Self:
+        if self.password_file is not None and self.username is None:
+            raise ValueError(
+                "password_file without username would not be used; add e.g. username: lobby-001"
+            )
         if self.tls is None and not self.insecure_lab:
             raise ValueError(
                 "no tls section: records would travel in plain text;"
@@ -223,7 +232,7 @@ class Config(_Section):
         return lines
 
     def hash(self) -> str:
-        """Return 12 hex digits that change with anything that can change a count."""
+        """Return 12 hex digits of what this file says about the counting."""
         relevant = self.model_dump(mode="json", include={"camera", "lines", "counting", "records"})
         relevant["camera"].pop("source")
         relevant["records"].pop("data_dir")
@@ -251,6 +260,20 @@ def load(path: Path) -> Config:
     return config
 
 
+def missing_files(config: Config) -> list[str]:
+    """Name the files a config refers to that are not here, as `path: file`."""
+    tls = config.mqtt.tls or TlsSection()
+    source = config.camera.source
+    named = {
+        "camera.source": Path(source) if "://" not in source else None,
+        "mqtt.tls.ca": tls.ca,
+        "mqtt.tls.cert": tls.cert,
+        "mqtt.tls.key": tls.key,
+        "mqtt.password_file": config.mqtt.password_file,
+    }
+    return [f"{name}: {path}" for name, path in named.items() if path and not path.exists()]
+
+
 def with_broker(config: Config, url: str) -> Config:
     """Return the config with the broker of a URL instead.
 
@@ -264,12 +287,18 @@ def broker_section(url: str) -> MqttSection:
     """Read mqtt://host[:port] (plain text, lab) or mqtts://host[:port]. Raises ConfigError."""
     try:
         parts = urlsplit(url)
-        host, port, plain = parts.hostname, parts.port, parts.scheme == "mqtt"
+        host, port, scheme = parts.hostname, parts.port, parts.scheme
     except ValueError:
-        host, port, plain = None, None, False
-    if not host or urlsplit(url).scheme not in {"mqtt", "mqtts"}:
-        raise ConfigError(f"--broker {url}: not a broker; e.g. mqtt://127.0.0.1:1883")
-    if plain:
+        host, port, scheme = None, None, ""
+    if not host or scheme not in {"mqtt", "mqtts"}:
+        shown = without_password(url)
+        raise ConfigError(f"--broker {shown}: not a broker; e.g. mqtt://127.0.0.1:1883")
+    if "@" in parts.netloc:
+        raise ConfigError(
+            "--broker: a password on the command line can be read by everybody on this machine;"
+            " use a config file with mqtt.username and mqtt.password_file"
+        )
+    if scheme == "mqtt":
         return MqttSection(host=host, port=port or 1883, insecure_lab=True)
     return MqttSection(host=host, port=port or 8883, tls=TlsSection())
 
@@ -293,6 +322,8 @@ def _parse(path: Path, text: str) -> Any:
     yaml = YAML(typ="rt", pure=True)
     try:
         document = yaml.load(text)
+    except RecursionError as error:
+        raise ConfigError(f"{path}:1: not valid YAML: nested too deep") from error
     except MarkedYAMLError as error:
         mark = error.problem_mark
         line = mark.line + 1 if mark else 1

@@ -4,6 +4,7 @@ What is allowed and what works is read from the model's own JSON Schema, so that
 new setting explains itself.
 """
 
+import re
 from difflib import get_close_matches
 from json import dumps
 from pathlib import Path
@@ -62,6 +63,11 @@ def _sentence(problem: ErrorDetails, schema: dict[str, Any]) -> str:
     return f"{where}: {what}, not {_shown(problem['input'])}{_example(schema, location)}"
 
 
+def without_password(text: str) -> str:
+    """Hide what stands before the @ of a URL."""
+    return re.sub(r"//[^/@\s]*@", "//***@", text)
+
+
 def _dotted(location: Location) -> str:
     text = ""
     for part in location:
@@ -70,7 +76,7 @@ def _dotted(location: Location) -> str:
 
 
 def _shown(value: Any) -> str:
-    text = dumps(value, ensure_ascii=False, default=str)
+    text = without_password(dumps(value, ensure_ascii=False, default=str))
     return text if len(text) <= 60 else text[:57] + "..."
 
 

@@ -56,7 +56,10 @@ def _step_over(start: Point, end: Point, a: Point, b: Point) -> int:
 
 def crosses_itself(polygon: Sequence[Point]) -> bool:
     """Whether two sides of a closed polygon that do not meet in a corner pass over each other."""
-    sides = list(pairwise([*polygon, polygon[0]]))
+    corners = [
+        p for p, before in zip(polygon, [polygon[-1], *polygon], strict=False) if p != before
+    ]
+    sides = list(pairwise([*corners, *corners[:1]]))
     return any(
         passage(*first, second)
         for (i, first), (j, second) in combinations(enumerate(sides), 2)

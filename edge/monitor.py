@@ -9,6 +9,7 @@ import structlog
 from edge.adapters import health as machine
 from edge.adapters.camera_opencv import ClipSource, LiveSource
 from edge.delivery import Relay, RelayState
+from edge.errors import OutboxError
 from edge.messages import Health, iso_utc
 from edge.pipeline import Pipeline, Step
 from edge.ports import Clock, Outbox
@@ -68,9 +69,15 @@ class Monitor:
         )
 
     def report(self, relay: RelayState) -> None:
-        """Write the health file; a full disk must not stop the counting."""
+        """Write the health file; a sick disk must not stop the counting."""
+        try:
+            machine.write_report(self._folder, self._report(relay))
+        except (OSError, OutboxError) as error:
+            _log.warning("health file not written", reason=str(error))
+
+    def _report(self, relay: RelayState) -> machine.HealthReport:
         gauges = self.health(relay)
-        report = machine.HealthReport(
+        return machine.HealthReport(
             written_at=iso_utc(round(self._clock.utc() * 1000)),
             pid=os.getpid(),
             frames=self._pipeline.progress.frames,
@@ -85,10 +92,6 @@ class Monitor:
             disk_free_mb=gauges.disk_free_mb,
             temperature_c=gauges.temperature_c,
         )
-        try:
-            machine.write_report(self._folder, report)
-        except OSError as error:
-            _log.warning("health file not written", reason=error.strerror)
 
     def _fps(self) -> float | None:
         times = self._frame_times

@@ -65,11 +65,13 @@ class Pipeline:
     ) -> None:
         """Build a pipe; `aggregator` makes the buckets from the starting time in ms."""
         self._detector, self._tracker, self._counter = detector, tracker, counter
-        self._outbox, self._clock, self.provenance = outbox, clock, provenance
+        self._outbox, self.provenance = outbox, provenance
         self.on_saved: Callable[[Sequence[CountBucket]], None] = lambda _: None
         """Called with what was stored; wakes the delivery."""
         # Dates come from one offset, so a clock that steps cannot fold two intervals.
         self._utc_offset = clock.utc() - clock.monotonic()
+        # How good the dates are was decided at that moment, whatever the clock learns later.
+        self._time_quality = clock.quality()
         self._last_at = clock.monotonic()
         self._aspect = 1.0
         self._aggregator = aggregator(self._utc_ms(self._last_at))
@@ -91,7 +93,7 @@ class Pipeline:
         self._aggregator.watch(self._utc_ms(item.at), getattr(item, "reason", None))
         self._book(counted)
         settled_ms = self._utc_ms(counted.settled_until)
-        self._save(self._aggregator.close(settled_ms, self._clock.quality(), self.provenance))
+        self._save(self._aggregator.close(settled_ms, self._time_quality, self.provenance))
         return Step(item, detections, tracks, counted)
 
     def run(
@@ -108,7 +110,7 @@ class Pipeline:
         """Book what is pending and close the open bucket where the video ended."""
         self._book(self._counter.finish(self._last_at))
         now_ms = self._utc_ms(self._last_at)
-        self._save(self._aggregator.finish(now_ms, self._clock.quality(), self.provenance))
+        self._save(self._aggregator.finish(now_ms, self._time_quality, self.provenance))
 
     def _book(self, counted: Counted) -> None:
         self._aggregator.add((self._utc_ms(c.at), c.line, c.outcome) for c in counted.booked)

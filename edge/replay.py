@@ -14,6 +14,7 @@ from edge.adapters.clock import RecordingClock, SystemClock
 from edge.adapters.outbox_sqlite import SqliteOutbox
 from edge.app import OUTBOX_FILE, build_pipeline, configured_lines
 from edge.config import Config
+from edge.errors import BadInputError
 from edge.messages import Health
 from edge.pipeline import Pipeline, Step
 from edge.ports import Outbox
@@ -83,6 +84,11 @@ def replay(
     `on_frame` gets the index of every frame used and the length of the clip.
     Raises ModelError, CameraError, or BadInputError for the annotated video.
     """
+    if options.annotate is not None and options.annotate.resolve() == clip.resolve():
+        raise BadInputError(
+            f"--annotate {options.annotate}: that is the recording itself and would be"
+            " overwritten; give another file, e.g. annotated.mp4"
+        )
     result = Replay()
     interval_s = options.interval_s or config.records.interval_min * 60.0
     with ExitStack() as stack:

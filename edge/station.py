@@ -66,7 +66,7 @@ class Station:
         self._thread.start()
 
     def stop(self) -> None:
-        """Deliver what can be within a few seconds, say goodbye, end the thread."""
+        """Deliver what can be, say goodbye, end the thread; a silent broker is given 20 s."""
         self._stop.set()
         self.relay.wake.set()
         self._thread.join()

@@ -12,7 +12,6 @@ therefore nothing special. State is one row an active track and goes when it die
 """
 
 from dataclasses import dataclass
-from secrets import randbits
 
 import numpy as np
 import numpy.typing as npt
@@ -68,9 +67,10 @@ class _Gate:
 class Tracker:
     """Gives each person one track. Not thread-safe; one instance per camera."""
 
-    def __init__(self, settings: TrackerSettings | None = None) -> None:
+    def __init__(self, settings: TrackerSettings | None = None, first_id: int = 1) -> None:
+        """Begin without tracks; a random `first_id` keeps ids from meaning anything elsewhere."""
         self._settings = settings or TrackerSettings()
-        self._next_id = randbits(30)
+        self._next_id = first_id
         self._at: float | None = None
         self._mean = np.zeros((0, 4, 2))
         self._var = np.zeros((0, 4, 3))

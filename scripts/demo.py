@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from edge.adapters.lab_broker import LabBroker
+from edge.errors import LobbyCountError
 from edge.records import parse_counts
 from edge.tables import RECORD_HEADER, record_row
 
@@ -203,4 +204,7 @@ def _report(
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except LobbyCountError as error:
+        sys.exit(f"error: {error}")

@@ -67,7 +67,7 @@ class ClipSource:
         Ends early and in silence only after `close`. Raises CameraError when the file
         is no video, or when it stops or kills the process that decodes it.
         """
-        self._check_file()
+        self.check()
         try:
             child = self._keeper.start(self._job)
             while (given := self._next(child)) is not None:
@@ -106,7 +106,8 @@ class ClipSource:
                         f" {self._seen}; the file may be damaged, {_WHAT_WORKS}"
                     )
 
-    def _check_file(self) -> None:
+    def check(self) -> None:
+        """Raise CameraError when the file is not there, not readable or empty."""
         try:
             state = self._path.stat()
             if not S_ISREG(state.st_mode):  # opening a pipe would wait for its other end

@@ -29,9 +29,11 @@ def open_source(
 ) -> ClipSource | LiveSource:
     """Return the source for a file, /dev/videoN or its number, or an rtsp:// URL.
 
-    Nothing is opened before the first picture is asked for. `speed` is for files.
-    Raises CameraError for any other kind of address.
+    No camera is opened before the first picture is asked for. `speed` is for files.
+    Raises CameraError for any other kind of address, and for a file that is not there.
     """
     if kind_of(source) is Kind.FILE:
-        return ClipSource(source, fps, speed, masks)
+        clip = ClipSource(source, fps, speed, masks)
+        clip.check()
+        return clip
     return LiveSource(source, fps, masks, clock)

@@ -42,7 +42,7 @@ class OnnxDetector:
 
     @property
     def model_hash(self) -> str:
-        """First 12 hex digits of the model file's SHA-256."""
+        """The entry's hash: file and thresholds."""
         return self._entry.hash
 
     def detect(self, frame: Frame) -> Detections:

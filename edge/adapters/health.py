@@ -42,6 +42,8 @@ class HealthReport:
             found.append(f"no healthy picture: {self.video}")
         if self.unsaved:
             found.append(f"{self.unsaved} intervals could not be stored: is the disk full?")
+        if self.last_error:
+            found.append(f"nothing is being delivered: {self.last_error}")
         return found
 
 

@@ -67,8 +67,9 @@ class ModelEntry:
 
     @property
     def hash(self) -> str:
-        """First 12 hex digits of the file's SHA-256, as records carry it."""
-        return self.sha256[:12]
+        """Return 12 hex digits of what decides a detection: the file and its thresholds."""
+        deciding = (self.sha256, self.score_floor, self.sure_score, self.nms_iou)
+        return hashlib.sha256(repr(deciding).encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True, slots=True)

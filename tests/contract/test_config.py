@@ -94,6 +94,34 @@ def test_a_bad_broker_url_is_explained(url):
         broker_section(url)
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["camera: rtsp://admin:s3cret@10.0.0.1/1", "mqtt: mqtts://me:s3cret@broker", "a: [" * 5000],
+)
+def test_no_error_shows_a_password_or_a_traceback(tmp_path, text):
+    path = tmp_path / "lobby.yaml"
+    path.write_text(text, "utf-8")
+    with pytest.raises(ConfigError) as caught:
+        load(path)
+    assert "s3cret" not in str(caught.value)
+    assert str(caught.value).startswith(f"{path}:1: ")
+
+
+def test_a_password_on_the_command_line_is_refused_and_not_shown():
+    for url in ("mqtt://me:s3cret@broker", "http://me:s3cret@broker"):
+        with pytest.raises(ConfigError) as caught:
+            broker_section(url)
+        assert "s3cret" not in str(caught.value)
+
+
+def test_check_names_the_files_the_device_will_need(tmp_path):
+    path = tmp_path / "lobby.yaml"
+    path.write_text((HERE / "configs" / "00-good.yaml").read_text("utf-8"), "utf-8")
+    result = CliRunner().invoke(cli, ["check", str(path)])
+    assert result.exit_code == 0
+    assert f"mqtt.tls.ca: {tmp_path}/ca.pem" in result.stdout.replace("\n", "")
+
+
 def test_a_plain_broker_url_is_marked_as_lab():
     assert broker_section("mqtt://127.0.0.1").insecure_lab
     assert not broker_section("mqtts://broker.example.org").insecure_lab

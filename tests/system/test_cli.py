@@ -150,7 +150,10 @@ def test_a_device_without_broker_counts_and_a_later_run_delivers(
     assert first.returncode == 0, first.stderr
     assert "connection refused" in first.stderr
     waiting = lobbycount("health", "-c", tmp_path / "lobby.yaml", "--json")
-    assert json.loads(waiting.stdout)["queue"] == 1
+    state = json.loads(waiting.stdout)
+    assert state["queue"] == 1
+    assert waiting.returncode == 1
+    assert "nothing is being delivered" in state["problems"][0]
 
     inbox = open_inbox(lab_broker.port, f"pc/v1/t/{dev}/#")
     path = config(tmp_path, short_clip, port=lab_broker.port, dev=dev)
@@ -161,6 +164,8 @@ def test_a_device_without_broker_counts_and_a_later_run_delivers(
     assert all(r.entered is not None and r.cov == 1 for r in records)
     assert records[0].t1_ms <= records[1].t0_ms
     verify_chain(records)
+    privacy = json.loads(inbox.on("privacy")[-1].payload)
+    assert (privacy["transport"], privacy["insecure_lab"]) == ("plaintext", True)
     info = json.loads(inbox.on("info")[-1].payload)
     assert info["lines"] == [{"id": "door", "name": "大门"}]
 
@@ -182,6 +187,51 @@ def test_a_missing_camera_is_reported_and_never_counted_as_zero(tmp_path, lab_br
     blind = lobbycount("health", "-c", path)
     assert blind.returncode == 1
     assert "no healthy picture: no_camera" in blind.stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_while_pictures_flow_saves_and_sends_the_open_interval(
+    tmp_path, lab_broker, open_inbox, number
+):
+    dev = f"stop-{lab_broker.kind}-{int(number)}"
+    inbox = open_inbox(lab_broker.port, f"pc/v1/t/{dev}/#")
+    path = config(tmp_path, CLIP.absolute(), port=lab_broker.port, dev=dev)
+    command = [sys.executable, "-m", "edge", "run", "-c", str(path)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as device:
+        try:
+            inbox.wait_on("health", b'"video":null', 30)
+            second = lobbycount("run", "-c", path)
+            device.send_signal(number)
+            device.communicate(timeout=20)
+        finally:
+            device.kill()
+    assert device.returncode == 0
+    inbox.wait_on("status", b'"offline"')
+    (record,) = [r for m in inbox.on("counts") for r in parse_counts(m.payload)]
+    assert record.cov == 1
+    assert (second.returncode, second.stderr.count("\n")) == (1, 1)
+    assert "another lobbycount is running" in second.stderr
+
+
+def test_a_full_log_stops_neither_counting_nor_delivery(
+    short_clip, tmp_path, lab_broker, open_inbox
+):
+    dev = f"full-log-{lab_broker.kind}"
+    inbox = open_inbox(lab_broker.port, f"pc/v1/t/{dev}/#")
+    path = config(tmp_path, short_clip, port=lab_broker.port, dev=dev)
+    command = [sys.executable, "-m", "edge", "run", "-c", str(path)]
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        done = subprocess.run(command, stderr=full, timeout=60, check=False)
+    assert done.returncode == 0
+    inbox.wait_on("counts", b'"seq":1')
+
+
+def test_the_recording_itself_is_never_drawn_over(short_clip, tmp_path):
+    copy = tmp_path / "in.mp4"
+    copy.write_bytes(short_clip.read_bytes())
+    run = lobbycount("replay", copy, "-c", DEMO, "--annotate", copy)
+    assert run.returncode == 2
+    assert copy.read_bytes() == short_clip.read_bytes()
 
 
 def test_replay_publishes_what_listen_receives(short_clip, lab_broker):

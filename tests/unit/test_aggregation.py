@@ -40,6 +40,14 @@ def test_an_interval_nobody_watched_has_no_counts_and_a_reason():
     ]
 
 
+def test_a_glimpse_too_short_to_be_written_is_not_a_zero():
+    aggregator = watched(0, 40, step=40)
+    for now in range(1000, 16 * MINUTE, 1000):
+        aggregator.watch(now, CoverageReason.NO_CAMERA)
+    ((*_, counts, coverage, _reason),) = closed(aggregator, 16 * MINUTE)
+    assert (counts, coverage) == (None, 0.0)
+
+
 def test_a_crossing_on_the_boundary_belongs_to_the_later_interval():
     aggregator = watched(0, 31 * MINUTE)
     aggregator.add([(15 * MINUTE - 1, "door", Outcome.IN), (15 * MINUTE, "door", Outcome.OUT)])

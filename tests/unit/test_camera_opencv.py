@@ -25,8 +25,14 @@ from edge.testing import ManualClock
         ("RTSPS://camera:322/stream", Kind.RTSP),
     ],
 )
-def test_a_source_is_told_by_its_name(source: str, kind: Kind) -> None:
+def test_a_source_is_told_by_its_name(
+    source: str, kind: Kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert kind_of(source) is kind
+    if kind is Kind.FILE:
+        monkeypatch.chdir(tmp_path)
+        Path(source).parent.mkdir(parents=True, exist_ok=True)
+        Path(source).write_bytes(b"anything")
     opened = open_source(source, 8.0, (), ManualClock())
     assert isinstance(opened, ClipSource if kind is Kind.FILE else LiveSource)
     opened.close()

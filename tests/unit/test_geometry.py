@@ -1,3 +1,5 @@
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -63,6 +65,20 @@ def _in_triangle(p, a, b, c):
 
     signs = [side(a, b), side(b, c), side(c, a)]
     return all(s >= -1e-9 for s in signs) or all(s <= 1e-9 for s in signs)
+
+
+@given(
+    st.lists(st.floats(0, 6.28), min_size=3, max_size=9, unique=True),
+    st.integers(0, 8),
+    st.booleans(),
+    st.booleans(),
+)
+def test_a_convex_polygon_never_crosses_itself(angles, first, backwards, closed):
+    corners = [(0.5 + 0.4 * math.cos(a), 0.5 + 0.4 * math.sin(a)) for a in sorted(angles)]
+    first %= len(corners)
+    corners = corners[first:] + corners[:first]
+    corners = corners[::-1] if backwards else corners
+    assert not crosses_itself(corners + corners[:1] if closed else corners)
 
 
 def test_a_polygon_with_its_corners_out_of_order_crosses_itself():

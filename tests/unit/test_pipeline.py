@@ -11,7 +11,15 @@ from edge.errors import OutboxError
 from edge.pipeline import Pipeline
 from edge.testing import ManualClock, MemoryOutbox, ScriptedDetector
 from edge.tracking import Tracker
-from edge.vocabulary import CoverageReason, Detections, Frame, Line, NoFrame, Provenance
+from edge.vocabulary import (
+    CoverageReason,
+    Detections,
+    Frame,
+    Line,
+    NoFrame,
+    Provenance,
+    TimeQuality,
+)
 
 LINE = Line("door", ((0.2, 0.5), (0.8, 0.5)), 1)
 INTERVAL_MS = 300_000
@@ -35,14 +43,14 @@ def person(y):
     return Detections(boxes, np.array([0.9], np.float32), 160 / 90)
 
 
-def pipeline(script, outbox):
+def pipeline(script, outbox, clock=None):
     return Pipeline(
         detector=ScriptedDetector(script),
         tracker=Tracker(),
         counter=Counter([LINE]),
         aggregator=partial(Aggregator, ["door"], INTERVAL_MS),
         outbox=outbox,
-        clock=ManualClock(NOON),
+        clock=clock or ManualClock(NOON),
         provenance=Provenance("cfg", "model"),
     )
 
@@ -96,6 +104,16 @@ def test_the_delivery_is_woken_with_what_was_saved():
     pipe.on_saved = woken.extend
     pipe.run(frames(31))
     assert [b.line for b in woken] == ["door"]
+
+
+def test_dates_keep_the_quality_they_were_made_with():
+    """A clock that is set while counting makes the dates no better."""
+    clock = ManualClock(1_000_000_000.0, quality=TimeQuality.UNSYNCED)
+    outbox = MemoryOutbox("dev")
+    pipe = pipeline(WALK_IN, outbox, clock)
+    clock.jump(800_000_000.0, TimeQuality.NTP)
+    pipe.run(frames(31))
+    assert [(r["t0"], r["tq"]) for r in records(outbox)] == [("2001-09-09T01:46:40Z", "unsynced")]
 
 
 def test_two_runs_over_the_same_frames_give_the_same_bytes():

@@ -1,0 +1,53 @@
+from dataclasses import replace
+
+import pytest
+
+from edge.adapters.health import HealthReport, read_report, write_report
+from edge.errors import BadInputError
+
+GOOD = HealthReport(
+    written_at="2026-01-01T00:00:00Z",
+    pid=1,
+    frames=100,
+    fps=8.0,
+    frames_dropped=0,
+    video="ok",
+    queue=0,
+    unsaved=0,
+    broker="connected",
+    last_error=None,
+    memory_mb=100.0,
+    disk_free_mb=1000.0,
+    temperature_c=None,
+)
+
+
+def test_a_device_that_does_its_job_has_no_problems():
+    assert GOOD.problems(5.0) == []
+
+
+@pytest.mark.parametrize(
+    ("report", "age_s", "said"),
+    [
+        (GOOD, 600.0, "has not reported for 600 s"),
+        (replace(GOOD, video="no_camera"), 5.0, "no healthy picture: no_camera"),
+        (replace(GOOD, unsaved=3), 5.0, "3 intervals could not be stored"),
+        (replace(GOOD, last_error="refused"), 5.0, "nothing is being delivered: refused"),
+    ],
+)
+def test_each_problem_is_named(report, age_s, said):
+    (problem,) = report.problems(age_s)
+    assert said in problem
+
+
+def test_a_report_comes_back_as_it_was_written(tmp_path):
+    write_report(tmp_path, GOOD)
+    report, age_s = read_report(tmp_path)
+    assert report == GOOD
+    assert 0 <= age_s < 60
+
+
+def test_a_report_of_another_version_is_not_guessed_at(tmp_path):
+    (tmp_path / "health.json").write_text('{"pid": 1}', "utf-8")
+    with pytest.raises(BadInputError, match="no health report"):
+        read_report(tmp_path)
