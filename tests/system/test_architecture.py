@@ -35,6 +35,7 @@ def test_the_contracts_hold(house):
         ("counting.py", "import edge.tracking\n", "edge.counting -> edge.tracking"),
         ("delivery.py", "import edge.config\n", "edge.delivery -> edge.config"),
         ("tracking.py", "import cv2\n", "edge.tracking -> cv2"),
+        ("monitor.py", "import edge.config\n", "edge.monitor -> edge.config"),
         ("app.py", "import ultralytics\n", "edge.app -> ultralytics"),
     ],
 )
