@@ -1,0 +1,105 @@
+"""The published crossing vectors: what must be booked for each way of walking."""
+
+import json
+from bisect import bisect_right
+from collections import Counter as Tally
+from pathlib import Path
+
+import pytest
+
+from edge.config import LineSection
+from edge.counting import Counter, CountingSettings
+from edge.vocabulary import Line, Outcome, Track, Tracks
+
+DOCUMENT = json.loads(Path(__file__).with_name("crossing_vectors.json").read_text("utf-8"))
+VECTORS = {v["name"]: v for v in DOCUMENT["vectors"]}
+SWAPPED = {"in": "out", "out": "in"}
+
+WITHOUT = {
+    "dead_band": CountingSettings(dead_band_heights=0.0, hold_s=0.0),
+    "hold": CountingSettings(hold_s=0.0, uturn_s=0.0),
+    "uturn": CountingSettings(uturn_s=0.0),
+    "born_near": CountingSettings(born_near_heights=0.0),
+}
+
+
+def feet(person, at, frame):
+    """Where the feet are at a moment, or None when the person is not seen."""
+    way = person["way"]
+    gone = at < way[0][0] - 1e-9 or at > way[-1][0] + 1e-9
+    if gone or any(a <= at < b for a, b in person.get("unseen", [])):
+        return None
+    k = min(max(1, bisect_right([w[0] for w in way], at + 1e-9)), len(way) - 1)
+    (t0, x0, y0), (t1, x1, y1) = way[k - 1], way[k]
+    share = min(1.0, (at - t0) / (t1 - t0))
+    tremble = person.get("tremble_heights", 0.0) * person.get("height", 0.2)
+    return x0 + (x1 - x0) * share, y0 + (y1 - y0) * share + tremble * (-1) ** frame
+
+
+def play(vector, line, settings=None):
+    """Return what a counter books for a vector, and what it showed live."""
+    booked, live = Tally(), Tally()
+    counter, first_id = Counter([line], settings), 0
+    end = max(p["way"][-1][0] for p in vector["people"])
+    restart = vector.get("restart_s")
+
+    def note(answer):
+        booked.update(str(c.outcome) for c in answer.booked)
+        live.update(str(c.outcome) for c in answer.live)
+
+    seen: set[int] = set()
+    for frame in range(round(end * vector["fps"]) + 1):
+        at = frame / vector["fps"]
+        if restart is not None and at > restart:
+            note(counter.finish(at))
+            counter, first_id, restart, seen = Counter([line], settings), 100, None, set()
+        tracks, gone = [], []
+        for number, person in enumerate(vector["people"], first_id):
+            if (point := feet(person, at, frame)) is not None:
+                height = person.get("height", 0.2)
+                x, y = point
+                box = (x - 0.03, y - height, x + 0.03, y)
+                tracks.append(Track(number, box, 0.9, 0.0, observed=True))
+                seen.add(number)
+            elif number in seen and at > person["way"][-1][0]:
+                gone.append(number)
+                seen.discard(number)
+        note(counter.update(Tracks(at, 1.0, tuple(tracks), tuple(gone))))
+    note(counter.finish(end + 1))
+    return +booked, +live
+
+
+def line_of(vector, turned=False):
+    section = LineSection.model_validate({"id": "door", **vector["line"]})
+    line = section.line()
+    return Line(line.id, line.points, -line.entry) if turned else line
+
+
+@pytest.mark.parametrize("name", VECTORS)
+def test_vector(name):
+    booked, live = play(VECTORS[name], line_of(VECTORS[name]))
+    assert booked == VECTORS[name]["expected"]
+    for way in ("in", "out"):
+        assert live[way] == booked[way] + booked["uturn"]
+
+
+@pytest.mark.parametrize("name", VECTORS)
+def test_vector_with_the_line_the_other_way_round(name):
+    booked, _ = play(VECTORS[name], line_of(VECTORS[name], turned=True))
+    assert booked == {SWAPPED.get(k, k): n for k, n in VECTORS[name]["expected"].items()}
+
+
+@pytest.mark.parametrize("name", [n for n, v in VECTORS.items() if "fails_without" in v])
+def test_without_its_rule_a_vector_fails(name):
+    vector = VECTORS[name]
+    line, settings = line_of(vector), WITHOUT.get(vector["fails_without"])
+    if vector["fails_without"] == "ends":
+        (x0, y0), (x1, y1) = line.points
+        line = Line(line.id, ((x0 - 9, y0), (x1 + 9, y1)), line.entry)
+    booked, _ = play(vector, line, settings)
+    assert booked != vector["expected"]
+
+
+def test_every_outcome_has_a_vector():
+    named = {k for v in VECTORS.values() for k in v["expected"]}
+    assert named == {str(o) for o in Outcome}
