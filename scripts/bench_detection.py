@@ -142,6 +142,8 @@ def models_to_compare(named: list[Path]) -> dict[str, tuple[ModelEntry, Path]]:
     chosen = {shipped.name: (shipped, catalog.path(shipped))}
     for path in (*named, *([FP32] if FP32.exists() else [])):
         chosen[path.stem] = (_entry_for(shipped, path), path)
+    if not FP32.exists():
+        print("fp32 is left out: build it with models/recipes/nanodet_g.py", file=sys.stderr)
     if YOLOX.exists():
         chosen["yolox-nano-416"] = (catalog.entry("yolox-nano-416"), YOLOX)
     return chosen
