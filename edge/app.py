@@ -4,6 +4,7 @@ import signal
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from secrets import randbits
 from types import FrameType
@@ -15,6 +16,7 @@ from edge.adapters.detector_onnx import OnnxDetector
 from edge.adapters.model_catalog import load_catalog
 from edge.adapters.outbox_sqlite import SqliteOutbox
 from edge.aggregation import Aggregator
+from edge.calibration import Calibration, Conditions
 from edge.config import Config
 from edge.counting import Counter
 from edge.errors import OutboxError
@@ -23,7 +25,8 @@ from edge.pipeline import Pipeline
 from edge.ports import Clock, Outbox
 from edge.station import Station
 from edge.tracking import Tracker, TrackerSettings
-from edge.vocabulary import Line, Provenance
+from edge.vocabulary import Line, Provenance, Zone
+from edge.zones import ZoneCounter
 
 OUTBOX_FILE = "outbox.sqlite"
 
@@ -31,6 +34,11 @@ OUTBOX_FILE = "outbox.sqlite"
 def configured_lines(config: Config) -> list[Line]:
     """Return the counting lines of a config."""
     return [section.line() for section in config.lines]
+
+
+def configured_zones(config: Config) -> list[Zone]:
+    """Return the zones of a config."""
+    return [section.zone() for section in config.zones]
 
 
 def build_pipeline(
@@ -41,7 +49,7 @@ def build_pipeline(
     interval_s: float,
 ) -> Pipeline:
     """Open the model and join the stages. Raises ModelError."""
-    lines = configured_lines(config)
+    lines, zones = configured_lines(config), configured_zones(config)
     catalog = load_catalog(config.model.folder)
     entry = catalog.entry(config.model.name)
     detector = OnnxDetector(entry, catalog.path(entry), config.model.threads)
@@ -49,15 +57,18 @@ def build_pipeline(
         detector=detector,
         tracker=Tracker(TrackerSettings(sure_score=entry.sure_score), first_id=randbits(30)),
         counter=Counter(lines, config.counting.settings()),
-        aggregator=partial(_aggregator, [line.id for line in lines], round(interval_s * 1000)),
+        zones=ZoneCounter(zones, config.counting.zone_settings()),
+        aggregator=partial(
+            Aggregator,
+            [line.id for line in lines],
+            round(interval_s * 1000),
+            zones=zones,
+            time_zone=config.time_zone(),
+        ),
         outbox=outbox,
         clock=clock,
         provenance=Provenance(cfg=config.hash(), model=detector.model_hash),
     )
-
-
-def _aggregator(lines: Sequence[str], interval_ms: int, start_ms: int) -> Aggregator:
-    return Aggregator(lines, interval_ms, start_ms)
 
 
 def run_device(config: Config) -> None:
@@ -89,11 +100,24 @@ def _run(
     # A clip has a time base of its own; it is said to begin now.
     time_base = RecordingClock(clock.utc()) if isinstance(source, ClipSource) else clock
     pipeline = build_pipeline(config, outbox, time_base, interval_s=interval_s)
+    conditions = Conditions(config.device.id, pipeline.provenance.cfg, pipeline.provenance.model)
+    calibration = Calibration(config.records.data_dir, conditions)
+
+    def calibrate() -> None:
+        cal = calibration.cal(round(clock.utc() * 1000))
+        pipeline.provenance = replace(pipeline.provenance, cal=cal)
+
+    calibrate()
     monitor = Monitor(config.records.data_dir, clock, pipeline, outbox, source)
     station = Station(
         config, clock, outbox, pipeline.provenance, interval_s=interval_s, health=monitor.health
     )
-    pipeline.on_saved = lambda _: station.relay.wake.set()
+
+    def saved(_: Sequence[object]) -> None:
+        station.relay.wake.set()
+        calibrate()  # an audit made or expired meanwhile holds from the next interval on
+
+    pipeline.on_saved = saved
     _close_on_signal(source)
     station.start()
     try:

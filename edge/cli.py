@@ -16,12 +16,15 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from edge import __version__, app, tables
+from edge import __version__, app, audit_verb, tables
 from edge.adapters import health as machine
 from edge.adapters.listener_mqtt import listen as receive
+from edge.audit_report import audit_json, audit_table, audit_text
+from edge.audit_verb import AuditRequest
 from edge.config import Config, broker_section, load, missing_files, with_broker
 from edge.errors import BrokerError, LobbyCountError, MessageError
 from edge.messages import canonical
+from edge.readings import zone_reading
 from edge.records import parse_counts
 from edge.replay import EPOCH_2026, Replay, ReplayOptions
 from edge.replay import replay as play
@@ -76,7 +79,10 @@ def check(file: Annotated[Path, typer.Argument(help="The config file. 配置文�
     检查配置文件。
     """
     config = load(file)
-    _out.print(f"{file}: ok, {len(config.lines)} line(s), config hash {config.hash()}")
+    _out.print(
+        f"{file}: ok, {len(config.lines)} line(s), {len(config.zones)} zone(s),"
+        f" config hash {config.hash()}"
+    )
     for missing in missing_files(config):
         _out.print(f"not on this machine, the device needs it: {missing}", markup=False)
 
@@ -127,6 +133,8 @@ def replay_(
         sys.stdout.write(json.dumps(_replay_json(result, scores), ensure_ascii=False) + "\n")
         return
     _out.print(tables.counts_table(result.buckets))
+    if settings.zones:
+        _out.print(tables.zones_table(result.buckets))
     if scores:
         _out.print(tables.score_table(scores))
     _out.print(_speed(result))
@@ -134,6 +142,69 @@ def replay_(
         _out.print(f"annotated video: {annotate}", soft_wrap=True)
     if result.undelivered:
         raise BrokerError(f"{result.undelivered} records could not be delivered: {result.trouble}")
+
+
+@cli.command()
+def audit(
+    tally: Annotated[
+        Path | None, typer.Argument(help="A manual tally, CSV: time,line,direction. 人工计数表。")
+    ] = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+    live: Annotated[
+        bool, typer.Option("--live", help="Count by key press; TALLY is written. 现场按键计数。")
+    ] = False,
+    line: Annotated[list[str] | None, typer.Option(help="Only this line. 计数线。")] = None,
+    since: Annotated[
+        str | None, typer.Option("--from", help="When the tallying began, else the first line.")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option("--to", help="When the tallying ended, else the last line.")
+    ] = None,
+    clip: Annotated[
+        Path | None, typer.Option(help="Compare with this recording, not the records. 录像文件。")
+    ] = None,
+    start: Annotated[
+        datetime | None, typer.Option(help="UTC date and time the clip is said to begin.")
+    ] = None,
+    by: Annotated[
+        str | None, typer.Option(help="Who audits; writes the calibration record. 核查人。")
+    ] = None,
+    valid_days: Annotated[
+        int, typer.Option(help="How long the calibration record is valid.", min=1, max=3650)
+    ] = 365,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare a manual tally with the device's count and say what may be claimed.
+
+    人工核查：与设备计数比对。
+    """
+    settings = load(config)
+    request = AuditRequest(
+        tally=tally,
+        clip=clip,
+        start_utc=EPOCH_2026 if start is None else start.replace(tzinfo=UTC).timestamp(),
+        live=live,
+        lines=line or (),
+        since=since,
+        until=until,
+        by=by,
+        valid_days=valid_days,
+    )
+    with _progress(shown=clip is not None) as progress:
+        task = progress.add_task(str(clip), total=None)
+        result = audit_verb.audit(
+            settings,
+            request,
+            lambda index, total: progress.update(task, completed=index + 1, total=total),
+        )
+    if as_json:
+        sys.stdout.write(json.dumps(audit_json(result), ensure_ascii=False) + "\n")
+    else:
+        _out.print(audit_table(result))
+        _out.print(audit_text(result), markup=False, highlight=False, soft_wrap=True)
+    path = audit_verb.keep(settings, result)
+    if not as_json:
+        _out.print(path, markup=False, highlight=False, soft_wrap=True)
 
 
 @cli.command()
@@ -212,6 +283,10 @@ def _replay_json(result: Replay, scores: list[LineScore]) -> dict[str, object]:
             k: {str(o): n for o, n in v.items()}
             for k, v in tables.bucket_totals(result.buckets).items()
         },
+        "zones": {
+            zone: {"kind": str(kind), **zone_reading(kind, sums)}
+            for zone, (kind, sums) in tables.zone_totals(result.buckets).items()
+        },
         "truth": [asdict(s) | {"count_error": s.count_error, "f1": s.f1} for s in scores],
         "count_error": total_count_error(scores) if scores else None,
         "f1": overall(scores).f1 if scores else None,
@@ -238,9 +313,9 @@ def _print_payload(payload: bytes, as_json: bool) -> None:
     sys.stdout.flush()
 
 
-def _progress() -> Progress:
+def _progress(shown: bool = True) -> Progress:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    quiet = not _err.is_terminal
+    quiet = not (shown and _err.is_terminal)
     return Progress(*columns, TimeRemainingColumn(), console=_err, transient=True, disable=quiet)
 
 

@@ -7,16 +7,16 @@ and all problems of a file are told at once.
 import hashlib
 import json
 from collections.abc import Sequence
+from datetime import UTC, tzinfo
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
-    StringConstraints,
     ValidationError,
     ValidationInfo,
     field_validator,
@@ -25,11 +25,13 @@ from pydantic import (
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+from edge.config_drawings import LineSection, Outline, Section, Slug, ZoneSection
 from edge.config_errors import explain, without_password
 from edge.counting import CountingSettings
 from edge.errors import ConfigError
 from edge.geometry import crosses_itself
-from edge.vocabulary import Anchor, Line, Point
+from edge.vocabulary import Anchor, Point
+from edge.zones import ZoneSettings
 
 
 def _from_config_folder(path: Path, info: ValidationInfo) -> Path:
@@ -38,34 +40,45 @@ def _from_config_folder(path: Path, info: ValidationInfo) -> Path:
 
 
 ConfigPath = Annotated[Path, AfterValidator(_from_config_folder)]
-Share = Annotated[float, Field(ge=0.0, le=1.0)]
-Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
-Direction = Literal["up", "down", "left", "right"]
-
-_HEADING: dict[str, Point] = {"up": (0, -1), "down": (0, 1), "left": (-1, 0), "right": (1, 0)}
-_MIN_ANGLE_SINE = 0.17  # 10 degrees: below it the word does not say which side is meant
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=False, allow_inf_nan=False)
+def _time_zone(name: str) -> tzinfo:
+    """Find a time zone by its IANA name. Raises ValueError when that is not possible."""
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        known = available_timezones()
+    if not known:
+        raise ValueError(
+            f"time zone {name!r} cannot be looked up, this machine has no time zone data;"
+            " install it, e.g. sudo apt install tzdata"
+        )
+    close = get_close_matches(name, known, n=1)
+    hint = f"did you mean {close[0]!r}?" if close else "e.g. time_zone: Asia/Shanghai"
+    raise ValueError(f"{name!r} is not the name of a time zone; {hint}")
 
 
-class DeviceSection(_Section):
+class DeviceSection(Section):
     """Who this device is."""
 
     tenant: Slug = Field(examples=["street-office-1"])
     id: Slug = Field(examples=["lobby-001"])
     name: str = Field(default="", max_length=120, examples=["幸福里党群服务中心 大厅"])
+    time_zone: str = Field(default="Asia/Shanghai", examples=["Asia/Shanghai"])
+
+    @field_validator("time_zone")
+    @classmethod
+    def _exists(cls, name: str) -> str:
+        _time_zone(name)
+        return name
 
 
-class CameraSection(_Section):
+class CameraSection(Section):
     """Where pictures come from."""
 
     source: str = Field(min_length=1, examples=["/dev/video0"])
     fps: float = Field(default=8.0, ge=1.0, le=30.0, examples=[8])
-    masks: tuple[tuple[tuple[Share, Share], ...], ...] = Field(
-        default=(), examples=[[[[0, 0], [0.2, 0], [0.2, 0.3]]]]
-    )
+    masks: tuple[Outline, ...] = Field(default=(), examples=[[[[0, 0], [0.2, 0], [0.2, 0.3]]]])
 
     @field_validator("source", mode="before")
     @classmethod
@@ -96,7 +109,7 @@ class CameraSection(_Section):
         return masks
 
 
-class ModelSection(_Section):
+class ModelSection(Section):
     """Which detector looks."""
 
     name: str = Field(default="nanodet-g-416-int8", examples=["nanodet-g-416-int8"])
@@ -104,43 +117,7 @@ class ModelSection(_Section):
     threads: int = Field(default=2, ge=1, le=16, examples=[2])
 
 
-class LineSection(_Section):
-    """One counting line."""
-
-    id: Slug = Field(examples=["door"])
-    name: str = Field(default="", max_length=120, examples=["大门"])
-    points: tuple[tuple[Share, Share], ...] = Field(examples=[[[0.2, 0.6], [0.8, 0.6]]])
-    entry: Direction = Field(alias="in", examples=["down"])
-
-    @model_validator(mode="after")
-    def _has_two_sides(self) -> Self:
-        if len(self.points) < 2 or any(
-            a == b for a, b in zip(self.points, self.points[1:], strict=False)
-        ):
-            raise ValueError(
-                "a line needs at least two different points, e.g. [[0.2, 0.6], [0.8, 0.6]]"
-            )
-        if abs(self._sine()) < _MIN_ANGLE_SINE:
-            allowed = "left or right" if self.entry in {"up", "down"} else "up or down"
-            raise ValueError(
-                f"people moving {self.entry} walk along this line, not over it;"
-                f" draw it across their way or use {allowed}"
-            )
-        return self
-
-    def _sine(self) -> float:
-        (x0, y0), (x1, y1) = self.points[0], self.points[-1]
-        dx, dy = x1 - x0, y1 - y0
-        length = float((dx * dx + dy * dy) ** 0.5)
-        heading = _HEADING[self.entry]
-        return (dx * heading[1] - dy * heading[0]) / length if length else 0.0
-
-    def line(self) -> Line:
-        """Return the line for the counter, with its entry side as a sign."""
-        return Line(self.id, self.points, 1 if self._sine() > 0 else -1, self.name)
-
-
-class CountingSection(_Section):
+class CountingSection(Section):
     """The crossing rule."""
 
     anchor: Anchor = Field(default=Anchor.BOTTOM_CENTRE, examples=["bottom-centre"])
@@ -157,15 +134,19 @@ class CountingSection(_Section):
             uturn_s=self.uturn_s,
         )
 
+    def zone_settings(self) -> ZoneSettings:
+        """Return the settings for the zone counter: same feet, same dead-band."""
+        return ZoneSettings(anchor=self.anchor, dead_band_heights=self.dead_band_heights)
 
-class RecordsSection(_Section):
+
+class RecordsSection(Section):
     """What is kept and published."""
 
     interval_min: Literal[5, 10, 15, 20, 30, 60] = Field(default=15, examples=[15])
     data_dir: ConfigPath = Path("/var/lib/lobbycount")
 
 
-class TlsSection(_Section):
+class TlsSection(Section):
     """Certificates; without `ca` the system's own are trusted."""
 
     ca: ConfigPath | None = None
@@ -181,7 +162,7 @@ class TlsSection(_Section):
         return self
 
 
-class MqttSection(_Section):
+class MqttSection(Section):
     """Where records go."""
 
     host: str = Field(min_length=1, examples=["broker.example.org"])
@@ -205,7 +186,7 @@ class MqttSection(_Section):
         return self
 
 
-class Config(_Section):
+class Config(Section):
     """The whole file."""
 
     device: DeviceSection = Field(examples=[{"tenant": "street-office-1", "id": "lobby-001"}])
@@ -215,6 +196,11 @@ class Config(_Section):
         min_length=1,
         max_length=32,
         examples=[[{"id": "door", "points": [[0.2, 0.6], [0.8, 0.6]], "in": "down"}]],
+    )
+    zones: tuple[ZoneSection, ...] = Field(
+        default=(),
+        max_length=32,
+        examples=[[{"id": "waiting", "polygon": [[0.5, 0.5], [0.9, 0.5], [0.9, 0.9]]}]],
     )
     counting: CountingSection = CountingSection()
     records: RecordsSection = RecordsSection()
@@ -231,9 +217,28 @@ class Config(_Section):
             raise ValueError(f"the id {twice[0]!r} is used twice; every line needs its own")
         return lines
 
+    @field_validator("zones")
+    @classmethod
+    def _ids_and_time_zone(cls, zones: tuple[ZoneSection, ...], info: ValidationInfo) -> Any:
+        ids = [section.id for section in (*info.data.get("lines", ()), *zones)]
+        twice = sorted({i for i in ids if ids.count(i) > 1})
+        if twice:
+            raise ValueError(
+                f"the id {twice[0]!r} is used twice; every line and zone needs its own"
+            )
+        if "device" in info.data and any(zone.windows for zone in zones):
+            _time_zone(info.data["device"].time_zone)  # the default is not looked up before
+        return zones
+
+    def time_zone(self) -> tzinfo:
+        """Return the device's time zone if a zone has windows; nothing else needs it."""
+        return _time_zone(self.device.time_zone) if any(z.windows for z in self.zones) else UTC
+
     def hash(self) -> str:
         """Return 12 hex digits of what this file says about the counting."""
-        relevant = self.model_dump(mode="json", include={"camera", "lines", "counting", "records"})
+        sections = {"camera", "lines", "zones", "counting", "records"}
+        relevant = self.model_dump(mode="json", include=sections)
+        relevant["time_zone"] = self.device.time_zone
         relevant["camera"].pop("source")
         relevant["records"].pop("data_dir")
         text = json.dumps(relevant, sort_keys=True, ensure_ascii=False)

@@ -89,3 +89,32 @@ def signed_distance(point: Point, line: Sequence[Point]) -> float:
         near = round(distance_to_segment(point, a, b), 12)
         best = min(best, (near, -abs(abeam), abeam))
     return best[0] if best[2] >= 0 else -best[0]
+
+
+def depth_inside(point: Point, polygon: Sequence[Point]) -> float:
+    """Distance to the outline of a polygon, positive inside it, negative outside."""
+    sides = list(pairwise([*polygon, polygon[0]]))
+    near = min(distance_to_segment(point, a, b) for a, b in sides)
+    return near if _is_inside(point, sides) else -near
+
+
+def _is_inside(point: Point, sides: Sequence[tuple[Point, Point]]) -> bool:
+    """Whether a ray to the right passes over an odd number of sides."""
+    x, y = point
+    inside = False
+    for (ax, ay), (bx, by) in sides:
+        # Half-open in y: a corner belongs to one of its sides only.
+        if (ay > y) != (by > y) and x < ax + (y - ay) / (by - ay) * (bx - ax):
+            inside = not inside
+    return inside
+
+
+def mean_depth(polygon: Sequence[Point]) -> float:
+    """Area over outline: never more than how deep inside one can be, never less than half of it.
+
+    The second half holds for convex polygons.
+    """
+    sides = list(pairwise([*polygon, polygon[0]]))
+    area = abs(sum(a[0] * b[1] - b[0] * a[1] for a, b in sides)) / 2
+    outline = sum(hypot(b[0] - a[0], b[1] - a[1]) for a, b in sides)
+    return area / outline if outline > 0 else 0.0

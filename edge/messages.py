@@ -17,16 +17,17 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Literal, NamedTuple
+from typing import Literal
 
+from edge.readings import Totals, reading, subject_of
 from edge.vocabulary import (
-    CountBucket,
+    Bucket,
     CoverageReason,
     Line,
     Message,
-    Outcome,
     Provenance,
     StoredRecord,
+    Zone,
 )
 
 VERSION = "1.0"
@@ -40,27 +41,6 @@ State = Literal["online", "offline", "lost"]
 Leaf = Literal["counts", "status", "info", "health", "privacy"]
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
-_COUNT_FIELDS = {
-    "in": Outcome.IN,
-    "out": Outcome.OUT,
-    "uturn": Outcome.UTURN,
-    "ambiguous": Outcome.AMBIGUOUS,
-    "born_past_line": Outcome.BORN_PAST_LINE,
-}
-
-
-class Totals(NamedTuple):
-    """Everybody counted on one line since its stream began."""
-
-    entered: int = 0
-    left: int = 0
-
-    def plus(self, bucket: CountBucket) -> "Totals":
-        """Return the totals after one more interval."""
-        counts = bucket.counts or {}
-        return Totals(
-            self.entered + counts.get(Outcome.IN, 0), self.left + counts.get(Outcome.OUT, 0)
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,26 +103,25 @@ def link(previous_chain: str, record: Mapping[str, object]) -> str:
 
 
 def seal(
-    bucket: CountBucket, dev: str, stream: str, seq: int, *, totals: Totals, previous_chain: str
+    bucket: Bucket, dev: str, stream: str, seq: int, *, totals: Totals, previous_chain: str
 ) -> str:
     """Return the canonical JSON of one record. `totals` already include the bucket.
 
     Raises ValueError for a bucket with a coverage below 1 and no reason.
     """
+    subject = subject_of(bucket)
     record: dict[str, object] = {
         "dev": dev,
         "stream": stream,
         "seq": seq,
-        "line": bucket.line,
+        subject.field: subject.id,
         "t0": iso_utc(bucket.t0_ms),
         "t1": iso_utc(bucket.t1_ms),
-        "tot_in": totals.entered,
-        "tot_out": totals.left,
         "tq": str(bucket.time_quality),
         "cfg": bucket.provenance.cfg,
         "model": bucket.provenance.model,
         "cal": bucket.provenance.cal,
-        **_counts(bucket),
+        **reading(bucket, totals),
         **_coverage(bucket),
     }
     record["chain"] = link(previous_chain, record)
@@ -154,20 +133,13 @@ def chain_of(sealed: str) -> str:
     return str(json.loads(sealed)["chain"])
 
 
-def _counts(bucket: CountBucket) -> dict[str, object]:
-    counts = bucket.counts
-    return {
-        field: None if counts is None else counts.get(outcome, 0)
-        for field, outcome in _COUNT_FIELDS.items()
-    }
-
-
-def _coverage(bucket: CountBucket) -> dict[str, object]:
+def _coverage(bucket: Bucket) -> dict[str, object]:
     share = round(bucket.coverage, 4)
     if share >= 1:
         return {"cov": 1}
     if bucket.reason is None:
-        raise ValueError(f"the bucket of line {bucket.line!r} has coverage {share} and no reason")
+        field, name = subject_of(bucket)
+        raise ValueError(f"the bucket of {field} {name!r} has coverage {share} and no reason")
     # A whole number is written as one, because "0.0" is not canonical outside Python.
     return {"cov": share or 0, "cov_reason": str(bucket.reason)}
 
@@ -198,12 +170,13 @@ def info_message(
     provenance: Provenance,
     lines: Sequence[Line],
     interval_s: int,
+    zones: Sequence[Zone] = (),
 ) -> Message:
     """Return the birth message: what runs here and what its numbers mean.
 
-    Of a line only id and name leave the device, never where it lies in the picture.
+    Of a line or zone id and name leave the device, never where it lies in the picture.
     """
-    fields = {
+    fields: dict[str, object] = {
         "at": iso_utc(at_ms),
         "capabilities": {"delivery": DELIVERY},
         "interval_s": interval_s,
@@ -212,6 +185,10 @@ def info_message(
         "stream": stream,
         **asdict(provenance),
     }
+    if zones:
+        fields["zones"] = [
+            {"id": zone.id, "kind": str(zone.kind), "name": zone.name or zone.id} for zone in zones
+        ]
     return _message(tenant, dev, "info", _payload(dev, fields), qos=1, retain=True)
 
 

@@ -1,6 +1,6 @@
 """The product on one screen: a picture in, closed buckets in the outbox.
 
-    detect ▶ track ▶ count ▶ aggregate ▶ outbox
+    detect ▶ track ▶ count, zones ▶ aggregate ▶ outbox
 
 Delivery runs elsewhere (`delivery`); nothing here waits for a network.
 """
@@ -18,14 +18,16 @@ from edge.errors import OutboxError
 from edge.ports import Clock, Detector, Outbox
 from edge.tracking import Tracker
 from edge.vocabulary import (
-    CountBucket,
+    Bucket,
     Counted,
     Detections,
     Frame,
     NoFrame,
+    Occupancy,
     Provenance,
     Tracks,
 )
+from edge.zones import ZoneCounter
 
 _log = structlog.get_logger(__name__)
 
@@ -38,6 +40,7 @@ class Step:
     detections: Detections
     tracks: Tracks
     counted: Counted
+    occupancies: tuple[Occupancy, ...] = ()
 
 
 @dataclass(slots=True)
@@ -62,11 +65,13 @@ class Pipeline:
         outbox: Outbox,
         clock: Clock,
         provenance: Provenance,
+        zones: ZoneCounter | None = None,
     ) -> None:
         """Build a pipe; `aggregator` makes the buckets from the starting time in ms."""
         self._detector, self._tracker, self._counter = detector, tracker, counter
+        self._zones = ZoneCounter(()) if zones is None else zones
         self._outbox, self.provenance = outbox, provenance
-        self.on_saved: Callable[[Sequence[CountBucket]], None] = lambda _: None
+        self.on_saved: Callable[[Sequence[Bucket]], None] = lambda _: None
         """Called with what was stored; wakes the delivery."""
         # Dates come from one offset, so a clock that steps cannot fold two intervals.
         self._utc_offset = clock.utc() - clock.monotonic()
@@ -75,7 +80,7 @@ class Pipeline:
         self._last_at = clock.monotonic()
         self._aspect = 1.0
         self._aggregator = aggregator(self._utc_ms(self._last_at))
-        self._unsaved: list[CountBucket] = []
+        self._unsaved: list[Bucket] = []
         self.progress = Progress()
 
     def step(self, item: Frame | NoFrame) -> Step:
@@ -90,11 +95,14 @@ class Pipeline:
         tracks = self._tracker.update(detections, item.at)
         counted = self._counter.update(tracks)
         self._last_at = item.at
-        self._aggregator.watch(self._utc_ms(item.at), getattr(item, "reason", None))
+        now_ms = self._utc_ms(item.at)
+        watched = self._aggregator.watch(now_ms, getattr(item, "reason", None))
+        occupancies = self._zones.update(tracks, watched=watched)
+        self._aggregator.occupy(now_ms, occupancies)
         self._book(counted)
         settled_ms = self._utc_ms(counted.settled_until)
         self._save(self._aggregator.close(settled_ms, self._time_quality, self.provenance))
-        return Step(item, detections, tracks, counted)
+        return Step(item, detections, tracks, counted, occupancies)
 
     def run(
         self, items: Iterable[Frame | NoFrame], on_step: Callable[[Step], None] = lambda _: None
@@ -110,12 +118,13 @@ class Pipeline:
         """Book what is pending and close the open bucket where the video ended."""
         self._book(self._counter.finish(self._last_at))
         now_ms = self._utc_ms(self._last_at)
+        self._aggregator.occupy(now_ms, self._zones.finish())
         self._save(self._aggregator.finish(now_ms, self._time_quality, self.provenance))
 
     def _book(self, counted: Counted) -> None:
         self._aggregator.add((self._utc_ms(c.at), c.line, c.outcome) for c in counted.booked)
 
-    def _save(self, buckets: list[CountBucket]) -> None:
+    def _save(self, buckets: list[Bucket]) -> None:
         """Store closed buckets; keep them in memory while the outbox cannot be written."""
         self._unsaved += buckets
         if not self._unsaved:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from edge.vocabulary import (
-    CountBucket,
+    Bucket,
     Detections,
     Frame,
     Message,
@@ -47,7 +47,7 @@ class Outbox(Protocol):
         """Random id of this outbox, 16 hex digits; (dev, stream, seq) is the idempotency key."""
         ...
 
-    def append(self, buckets: Sequence[CountBucket]) -> None:
+    def append(self, buckets: Sequence[Bucket]) -> None:
         """Seal and store all buckets and the new totals in one transaction.
 
         Raises OutboxError; then nothing was stored.

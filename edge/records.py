@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from math import isfinite
 from typing import Any, NoReturn
 
 from edge.errors import MessageError
@@ -17,6 +18,8 @@ from edge.messages import genesis, link
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_COUNTS = ("in", "out", "uturn", "ambiguous", "born_past_line")
+_SUMS = ("presence_s", "used_s", "arrivals", "departures", "peak")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,45 @@ class CountRecord:
     raw: Mapping[str, Any] = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class ZoneRecord:
+    """One interval of one zone as received. The sums are None when nobody was looking.
+
+    A queue zone has `wait_s`, every other kind `dwell_s`; both are None under five visits.
+    `window_s` and `in_window_s` are of an activity zone.
+    """
+
+    dev: str
+    stream: str
+    seq: int
+    zone: str
+    kind: str
+    t0_ms: int
+    t1_ms: int
+    presence_s: float | None
+    used_s: float | None
+    arrivals: int | None
+    departures: int | None
+    peak: int | None
+    dwell_s: float | None
+    wait_s: float | None
+    window_s: float | None
+    in_window_s: float | None
+    tot_presence_s: float
+    tot_arrivals: int
+    cov: float
+    cov_reason: str | None
+    tq: str
+    cfg: str
+    model: str
+    cal: str | None
+    chain: str
+    raw: Mapping[str, Any] = field(repr=False)
+
+
+Record = CountRecord | ZoneRecord
+
+
 def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
@@ -66,6 +108,16 @@ def _is_text_or_null(value: object) -> bool:
     return value is None or _is_text(value)
 
 
+def _is_time_spent(value: object) -> bool:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    return value >= 0 and (isinstance(value, int) or isfinite(value))
+
+
+def _is_time_spent_or_null(value: object) -> bool:
+    return value is None or _is_time_spent(value)
+
+
 def _is_share(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
 
@@ -78,20 +130,14 @@ def _is_time(value: object) -> bool:
     return isinstance(value, str) and _TIME.fullmatch(value) is not None
 
 
-_CHECKS: Mapping[str, Callable[[object], bool]] = {
+_Checks = Mapping[str, Callable[[object], bool]]
+
+_CHECKS: _Checks = {
     "dev": _is_text,
     "stream": _is_text,
     "seq": _is_key,
-    "line": _is_text,
     "t0": _is_time,
     "t1": _is_time,
-    "in": _is_count_or_null,
-    "out": _is_count_or_null,
-    "uturn": _is_count_or_null,
-    "ambiguous": _is_count_or_null,
-    "born_past_line": _is_count_or_null,
-    "tot_in": _is_count,
-    "tot_out": _is_count,
     "cov": _is_share,
     "tq": _is_text,
     "cfg": _is_text,
@@ -99,9 +145,37 @@ _CHECKS: Mapping[str, Callable[[object], bool]] = {
     "cal": _is_text_or_null,
     "chain": _is_chain,
 }
+_LINE_CHECKS: _Checks = {
+    "line": _is_text,
+    **dict.fromkeys(_COUNTS, _is_count_or_null),
+    "tot_in": _is_count,
+    "tot_out": _is_count,
+}
+_ZONE_CHECKS: _Checks = {
+    "zone": _is_text,
+    "kind": _is_text,
+    "presence_s": _is_time_spent_or_null,
+    "used_s": _is_time_spent_or_null,
+    "arrivals": _is_count_or_null,
+    "departures": _is_count_or_null,
+    "peak": _is_count_or_null,
+    "tot_presence_s": _is_time_spent,
+    "tot_arrivals": _is_count,
+}
+_QUEUE_CHECKS: _Checks = {"wait_s": _is_time_spent_or_null}
+_DWELL_CHECKS: _Checks = {"dwell_s": _is_time_spent_or_null}
+_ACTIVITY_CHECKS: _Checks = {
+    **_DWELL_CHECKS,
+    "window_s": _is_time_spent_or_null,
+    "in_window_s": _is_time_spent_or_null,
+}
+_KIND_CHECKS: Mapping[object, _Checks] = {
+    "queue": _QUEUE_CHECKS,
+    "activity": _ACTIVITY_CHECKS,
+}
 
 
-def parse_counts(payload: bytes) -> list[CountRecord]:
+def parse_counts(payload: bytes) -> list[Record]:
     """Return the records of a `counts` payload, in order.
 
     Raises MessageError with one sentence when it is not one of major version 1.
@@ -116,7 +190,7 @@ def parse_counts(payload: bytes) -> list[CountRecord]:
     return [_record(envelope, index, raw) for index, raw in enumerate(records)]
 
 
-def verify_chain(records: Sequence[CountRecord], previous: str | None = None) -> str:
+def verify_chain(records: Sequence[Record], previous: str | None = None) -> str:
     """Check that records of one stream follow each other; return the chain to go on from.
 
     `previous` is what an earlier call returned. Without it a record with seq 1
@@ -149,32 +223,47 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a JSON number")
 
 
-def _record(envelope: Mapping[str, Any], index: int, raw: object) -> CountRecord:
+def _record(envelope: Mapping[str, Any], index: int, raw: object) -> Record:
     if not isinstance(raw, dict):
         raise MessageError(f"record {index} of the batch is not a JSON object")
-    for name, is_valid in _CHECKS.items():
-        if not is_valid(raw.get(name)) or name not in raw:
-            raise MessageError(f"record {index} of the batch has no valid {name!r}")
+    is_zone = "zone" in raw and "line" not in raw
+    _check(index, raw, _CHECKS)
+    _check(index, raw, _ZONE_CHECKS if is_zone else _LINE_CHECKS)
+    if is_zone:
+        _check(index, raw, _KIND_CHECKS.get(raw["kind"], _DWELL_CHECKS))
     if raw["dev"] != envelope.get("dev") or raw["stream"] != envelope.get("stream"):
         raise MessageError(f"record {index} of the batch is of another device or stream")
-    counts = [raw[name] for name in ("in", "out", "uturn", "ambiguous", "born_past_line")]
+    counts = [raw[name] for name in (_SUMS if is_zone else _COUNTS)]
     if None in counts and any(count is not None for count in counts):
         raise MessageError(f"record {index} of the batch has some counts null and some not")
     t0_ms, t1_ms = _milliseconds(index, raw["t0"]), _milliseconds(index, raw["t1"])
     if t0_ms >= t1_ms:
         raise MessageError(f"record {index} of the batch ends before it begins")
-    return _built(raw, t0_ms, t1_ms)
+    common = _common(raw, t0_ms, t1_ms)
+    return _zone_record(raw, common) if is_zone else _line_record(raw, common)
 
 
-def _built(raw: Mapping[str, Any], t0_ms: int, t1_ms: int) -> CountRecord:
+def _check(index: int, raw: Mapping[str, Any], checks: _Checks) -> None:
+    for name, is_valid in checks.items():
+        if name not in raw or not is_valid(raw[name]):
+            raise MessageError(f"record {index} of the batch has no valid {name!r}")
+
+
+def _common(raw: Mapping[str, Any], t0_ms: int, t1_ms: int) -> dict[str, Any]:
     reason = raw.get("cov_reason")
+    names = ("dev", "stream", "seq", "cov", "tq", "cfg", "model", "cal", "chain")
+    return {
+        **{name: raw[name] for name in names},
+        "t0_ms": t0_ms,
+        "t1_ms": t1_ms,
+        "cov_reason": reason if isinstance(reason, str) else None,
+        "raw": raw,
+    }
+
+
+def _line_record(raw: Mapping[str, Any], common: Mapping[str, Any]) -> CountRecord:
     return CountRecord(
-        dev=raw["dev"],
-        stream=raw["stream"],
-        seq=raw["seq"],
         line=raw["line"],
-        t0_ms=t0_ms,
-        t1_ms=t1_ms,
         entered=raw["in"],
         left=raw["out"],
         uturn=raw["uturn"],
@@ -182,15 +271,16 @@ def _built(raw: Mapping[str, Any], t0_ms: int, t1_ms: int) -> CountRecord:
         born_past_line=raw["born_past_line"],
         tot_in=raw["tot_in"],
         tot_out=raw["tot_out"],
-        cov=raw["cov"],
-        cov_reason=reason if isinstance(reason, str) else None,
-        tq=raw["tq"],
-        cfg=raw["cfg"],
-        model=raw["model"],
-        cal=raw["cal"],
-        chain=raw["chain"],
-        raw=raw,
+        **common,
     )
+
+
+def _zone_record(raw: Mapping[str, Any], common: Mapping[str, Any]) -> ZoneRecord:
+    of_kind = _KIND_CHECKS.get(raw["kind"], _DWELL_CHECKS)
+    fields: dict[str, Any] = {name: raw[name] for name in _ZONE_CHECKS}
+    for name in ("dwell_s", "wait_s", "window_s", "in_window_s"):
+        fields[name] = raw[name] if name in of_kind else None
+    return ZoneRecord(**fields, **common)
 
 
 def _milliseconds(index: int, text: str) -> int:

@@ -20,7 +20,7 @@ from edge.pipeline import Pipeline, Step
 from edge.ports import Outbox
 from edge.station import Station
 from edge.testing import MemoryOutbox
-from edge.vocabulary import CountBucket, Counted, Crossing, Frame, StoredRecord, Tracks
+from edge.vocabulary import Bucket, Counted, Crossing, Frame, StoredRecord, Tracks
 
 STREAM = "0" * 16
 """Replays that are not published all have this stream, so that they repeat byte for byte."""
@@ -56,7 +56,7 @@ class Replay:
     wall_s: float = 0.0
     cpu_s: float = 0.0
     live: list[Crossing] = field(default_factory=list)
-    buckets: list[CountBucket] = field(default_factory=list)
+    buckets: list[Bucket] = field(default_factory=list)
     records: list[StoredRecord] = field(default_factory=list)
     """Sealed, in order; empty when they were published instead."""
     undelivered: int = 0
@@ -144,8 +144,8 @@ def _station(config: Config, outbox: Outbox, pipeline: Pipeline, interval_s: flo
     return station
 
 
-def _saver(result: Replay, station: Station | None) -> Callable[[Sequence[CountBucket]], None]:
-    def saved(buckets: Sequence[CountBucket]) -> None:
+def _saver(result: Replay, station: Station | None) -> Callable[[Sequence[Bucket]], None]:
+    def saved(buckets: Sequence[Bucket]) -> None:
         result.buckets += buckets
         if station is not None:
             station.relay.wake.set()

@@ -90,6 +90,7 @@ class Station:
                 provenance=self._provenance,
                 lines=[section.line() for section in self._config.lines],
                 interval_s=self._interval_s,
+                zones=[section.zone() for section in self._config.zones],
             ),
             messages.privacy_message(
                 self._tenant,

@@ -8,22 +8,34 @@ from rich.table import Table
 
 from edge.adapters.health import HealthReport
 from edge.messages import iso_utc
-from edge.records import CountRecord
+from edge.readings import mean_stay_s
+from edge.records import CountRecord, Record
 from edge.scoring import LineScore, overall, total_count_error
-from edge.vocabulary import CountBucket, Outcome
+from edge.vocabulary import Bucket, CountBucket, Outcome, ZoneBucket, ZoneKind, ZoneSums
 
 _DOUBT = (Outcome.UTURN, Outcome.AMBIGUOUS, Outcome.BORN_PAST_LINE)
 
 
-def bucket_totals(buckets: Sequence[CountBucket]) -> dict[str, Tally[Outcome]]:
+def bucket_totals(buckets: Sequence[Bucket]) -> dict[str, Tally[Outcome]]:
     """Sum booked outcomes per line, lines in the order of the buckets."""
     totals: dict[str, Tally[Outcome]] = {}
     for bucket in buckets:
-        totals.setdefault(bucket.line, Tally()).update(bucket.counts or {})
+        if isinstance(bucket, CountBucket):
+            totals.setdefault(bucket.line, Tally()).update(bucket.counts or {})
     return totals
 
 
-def counts_table(buckets: Sequence[CountBucket]) -> Table:
+def zone_totals(buckets: Sequence[Bucket]) -> dict[str, tuple[ZoneKind, ZoneSums]]:
+    """Sum what happened per zone, zones in the order of the buckets."""
+    totals: dict[str, tuple[ZoneKind, ZoneSums]] = {}
+    for bucket in buckets:
+        if isinstance(bucket, ZoneBucket):
+            _, before = totals.get(bucket.zone, (bucket.kind, ZoneSums()))
+            totals[bucket.zone] = bucket.kind, before.plus(bucket.sums or ZoneSums())
+    return totals
+
+
+def counts_table(buckets: Sequence[Bucket]) -> Table:
     """Booked counts per line."""
     table = Table("line", title="counts", title_justify="left")
     for head in ("in", "out", "u-turn", "ambiguous", "born past line"):
@@ -31,6 +43,24 @@ def counts_table(buckets: Sequence[CountBucket]) -> Table:
     for line, tally in bucket_totals(buckets).items():
         numbers = (tally[Outcome.IN], tally[Outcome.OUT], *(tally[o] for o in _DOUBT))
         table.add_row(line, *map(str, numbers))
+    return table
+
+
+def zones_table(buckets: Sequence[Bucket]) -> Table:
+    """What happened per zone; no mean stay under five visits."""
+    table = Table("zone", "kind", title="zones", title_justify="left")
+    for head in ("came", "left", "peak", "person-min", "used min", "mean stay"):
+        table.add_column(head, justify="right")
+    for zone, (kind, sums) in zone_totals(buckets).items():
+        stay_s = mean_stay_s(sums)
+        table.add_row(
+            zone,
+            str(kind),
+            *map(str, (sums.arrivals, sums.departures, sums.peak)),
+            f"{sums.presence_ms / 60_000:.1f}",
+            f"{sums.used_ms / 60_000:.1f}",
+            "-" if stay_s is None else f"{stay_s:.1f} s",
+        )
     return table
 
 
@@ -52,22 +82,36 @@ def _score_row(s: LineScore, error: float) -> tuple[str, ...]:
 
 
 RECORD_HEADER = (
-    f"{'device':<12} {'line':<12} {'from (UTC)':<24} {'to':<24} "
+    f"{'device':<12} {'line, zone':<12} {'from (UTC)':<24} {'to':<24} "
     f"{'in':>5} {'out':>5} {'u-turn':>6} {'cov':>6} {'seq':>6}"
 )
 
 
-def record_row(record: CountRecord) -> str:
-    """One received record as a line under RECORD_HEADER; '-' where nobody was looking."""
-    counts = (_or_dash(record.entered, 5), _or_dash(record.left, 5), _or_dash(record.uturn, 6))
+def record_row(record: Record) -> str:
+    """One received record as a line under RECORD_HEADER; '-' where nobody was looking.
+
+    Of a zone `in` and `out` are arrivals and departures, and more stands at the end.
+    """
+    if isinstance(record, CountRecord):
+        name, rest = record.line, ""
+        counts = (record.entered, record.left, record.uturn)
+    else:
+        name, counts = record.zone, (record.arrivals, record.departures, None)
+        stay_s = record.wait_s if record.kind == ZoneKind.QUEUE else record.dwell_s
+        rest = (
+            f"  peak {_or_dash(record.peak)}, {_or_dash(record.presence_s)} person-s,"
+            f" {'wait' if record.kind == ZoneKind.QUEUE else 'stay'} {_or_dash(stay_s)} s"
+        )
+    entered, left, uturn = counts
     return (
-        f"{record.dev:<12} {record.line:<12} {iso_utc(record.t0_ms):<24} "
-        f"{iso_utc(record.t1_ms):<24} {' '.join(counts)} {record.cov:6.2f} {record.seq:6d}"
+        f"{record.dev:<12} {name:<12} {iso_utc(record.t0_ms):<24} {iso_utc(record.t1_ms):<24} "
+        f"{_or_dash(entered):>5} {_or_dash(left):>5} {_or_dash(uturn):>6} "
+        f"{record.cov:6.2f} {record.seq:6d}{rest}"
     )
 
 
-def _or_dash(value: int | None, width: int) -> str:
-    return f"{'-' if value is None else value:>{width}}"
+def _or_dash(value: float | None) -> str:
+    return "-" if value is None else str(value)
 
 
 def health_table(report: HealthReport, age_s: float) -> Table:

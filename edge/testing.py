@@ -10,9 +10,10 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from edge.errors import BrokerError
-from edge.messages import Totals, chain_of, genesis, seal
+from edge.messages import chain_of, genesis, seal
+from edge.readings import Subject, Totals, subject_of
 from edge.vocabulary import (
-    CountBucket,
+    Bucket,
     Detections,
     Frame,
     Message,
@@ -82,7 +83,7 @@ class MemoryOutbox:
         self._stream = stream
         self._lock = threading.Lock()
         self._chain = genesis(dev, stream)
-        self._totals: dict[str, Totals] = {}
+        self._totals: dict[Subject, Totals] = {}
         self._records: list[StoredRecord] = []
         self._retired_upto = 0
 
@@ -91,17 +92,18 @@ class MemoryOutbox:
         """The id given to it."""
         return self._stream
 
-    def append(self, buckets: Sequence[CountBucket]) -> None:
+    def append(self, buckets: Sequence[Bucket]) -> None:
         """Seal and keep all buckets, or none when one cannot be sealed."""
         with self._lock:
             chain, totals, records = self._chain, dict(self._totals), list(self._records)
             for bucket in buckets:
                 seq = len(records) + 1
-                total = totals.get(bucket.line, Totals()).plus(bucket)
+                subject = subject_of(bucket)
+                total = totals.get(subject, Totals()).plus(bucket)
                 body = seal(
                     bucket, self._dev, self._stream, seq, totals=total, previous_chain=chain
                 )
-                totals[bucket.line] = total
+                totals[subject] = total
                 chain = chain_of(body)
                 records.append(StoredRecord(self._stream, seq, body))
             self._chain, self._totals, self._records = chain, totals, records

@@ -46,6 +46,16 @@ class Anchor(StrEnum):
     CENTRE = "centre"
 
 
+class ZoneKind(StrEnum):
+    """What people do in a zone; it decides what a record says beside the sums."""
+
+    PLAIN = "plain"
+    QUEUE = "queue"
+    """The time people spend in it is the time they wait."""
+    ACTIVITY = "activity"
+    """What happens in it inside its daily windows is summed apart."""
+
+
 class Outcome(StrEnum):
     """How a passage over a line was booked."""
 
@@ -133,6 +143,28 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class DailyWindow:
+    """A half-open part [start_min, end_min) of every day, in minutes of local time, 0..1440."""
+
+    start_min: int
+    end_min: int
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """An area of the floor: a polygon that does not cross itself.
+
+    `windows` are of an activity zone; without any the whole day is meant.
+    """
+
+    id: str
+    polygon: tuple[Point, ...]
+    kind: ZoneKind = ZoneKind.PLAIN
+    windows: tuple[DailyWindow, ...] = ()
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Crossing:
     """One booked passage over a line; `at` is when the anchor passed it."""
 
@@ -153,6 +185,20 @@ class Counted:
     booked: tuple[Crossing, ...]
     live: tuple[Crossing, ...]
     settled_until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Occupancy:
+    """The zone counter's answer to one frame for one zone.
+
+    headcount: people settled inside now.
+    arrivals, departures: visits found to have begun and ended since the last answer.
+    """
+
+    zone: str
+    headcount: int
+    arrivals: int = 0
+    departures: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +226,58 @@ class CountBucket:
     reason: CoverageReason | None
     time_quality: TimeQuality
     provenance: Provenance
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneSums:
+    """What happened in a zone while somebody was looking; every field but `peak` is additive.
+
+    presence_ms: the headcount, summed over time.
+    used_ms: time with at least one person inside.
+    window_ms, window_presence_ms: time inside the daily windows, and the presence in it.
+    """
+
+    presence_ms: int = 0
+    used_ms: int = 0
+    arrivals: int = 0
+    departures: int = 0
+    peak: int = 0
+    window_ms: int = 0
+    window_presence_ms: int = 0
+
+    def plus(self, other: "ZoneSums") -> "ZoneSums":
+        """Return the sums of two times that do not overlap."""
+        return ZoneSums(
+            self.presence_ms + other.presence_ms,
+            self.used_ms + other.used_ms,
+            self.arrivals + other.arrivals,
+            self.departures + other.departures,
+            max(self.peak, other.peak),
+            self.window_ms + other.window_ms,
+            self.window_presence_ms + other.window_presence_ms,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneBucket:
+    """A closed half-open interval [t0_ms, t1_ms) of one zone; else as a CountBucket.
+
+    `sums` is None when nobody was looking during the whole interval: null is not 0.
+    """
+
+    zone: str
+    kind: ZoneKind
+    t0_ms: int
+    t1_ms: int
+    sums: ZoneSums | None
+    coverage: float
+    reason: CoverageReason | None
+    time_quality: TimeQuality
+    provenance: Provenance
+
+
+Bucket = CountBucket | ZoneBucket
+"""What a record is made of: an interval of one line, or of one zone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,22 +15,34 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from edge.errors import OutboxError
-from edge.messages import RECORD_RETENTION_DAYS, Totals, chain_of, genesis, seal
-from edge.vocabulary import CountBucket, StoredRecord
+from edge.messages import RECORD_RETENTION_DAYS, chain_of, genesis, seal
+from edge.readings import Totals, subject_of
+from edge.vocabulary import Bucket, StoredRecord
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 BUSY_TIMEOUT_S = 5.0
 DAY_MS = 86_400_000
 
+_TOTALS = (
+    "CREATE TABLE totals (field TEXT NOT NULL, id TEXT NOT NULL, first INTEGER NOT NULL,"
+    " second INTEGER NOT NULL, PRIMARY KEY (field, id)) STRICT"
+)
 _SCHEMA = (
     "CREATE TABLE head (id INTEGER PRIMARY KEY CHECK (id = 1),"
     " dev TEXT NOT NULL, stream TEXT NOT NULL, chain TEXT NOT NULL) STRICT",
-    "CREATE TABLE totals (line TEXT PRIMARY KEY,"
-    " entered INTEGER NOT NULL, departed INTEGER NOT NULL) STRICT",
+    _TOTALS,
     "CREATE TABLE records (seq INTEGER PRIMARY KEY AUTOINCREMENT,"
     " body TEXT NOT NULL, crc INTEGER NOT NULL, retired_ms INTEGER) STRICT",
     "CREATE INDEX records_pending ON records (seq) WHERE retired_ms IS NULL",
     "CREATE INDEX records_retired ON records (retired_ms) WHERE retired_ms IS NOT NULL",
+)
+
+# Up to version 1 only lines had totals.
+_FROM_1_TO_2 = (
+    "ALTER TABLE totals RENAME TO totals_of_lines",
+    _TOTALS,
+    "INSERT INTO totals SELECT 'line', line, entered, departed FROM totals_of_lines",
+    "DROP TABLE totals_of_lines",
 )
 
 
@@ -65,7 +77,7 @@ class SqliteOutbox:
         """The random id of this file."""
         return self._stream
 
-    def append(self, buckets: Sequence[CountBucket]) -> None:
+    def append(self, buckets: Sequence[Bucket]) -> None:
         """Seal and store all buckets and the new totals in one transaction."""
         if not buckets:
             return
@@ -75,19 +87,20 @@ class SqliteOutbox:
                 chain = self._append_one(bucket, dev, chain)
             db.execute("UPDATE head SET chain = ?", (chain,))
 
-    def _append_one(self, bucket: CountBucket, dev: str, chain: str) -> str:
+    def _append_one(self, bucket: Bucket, dev: str, chain: str) -> str:
         db = self._db
         # The number must be known before the row is written, because it is sealed into it.
         # sqlite_sequence outlives pruned rows; nobody else writes within this transaction.
         (seq,) = db.execute(
             "SELECT coalesce(max(seq), 0) + 1 FROM sqlite_sequence WHERE name = 'records'"
         ).fetchone()
+        subject = subject_of(bucket)
         row = db.execute(
-            "SELECT entered, departed FROM totals WHERE line = ?", (bucket.line,)
+            "SELECT first, second FROM totals WHERE field = ? AND id = ?", subject
         ).fetchone()
         totals = Totals(*(row or (0, 0))).plus(bucket)
         sealed = seal(bucket, dev, self._stream, seq, totals=totals, previous_chain=chain)
-        db.execute("INSERT OR REPLACE INTO totals VALUES (?, ?, ?)", (bucket.line, *totals))
+        db.execute("INSERT OR REPLACE INTO totals VALUES (?, ?, ?, ?)", (*subject, *totals))
         db.execute(
             "INSERT INTO records (seq, body, crc) VALUES (?, ?, ?)",
             (seq, sealed, _crc(seq, sealed)),
@@ -153,6 +166,8 @@ class SqliteOutbox:
             db.execute("PRAGMA synchronous = FULL")
         if version == 0:
             self._create(dev)
+        elif version < SCHEMA_VERSION:
+            self._run(_FROM_1_TO_2)
         with self._guarded() as db:
             owner, stream = db.execute("SELECT dev, stream FROM head").fetchone()
         if owner != dev:
@@ -163,11 +178,17 @@ class SqliteOutbox:
         return str(stream)
 
     def _create(self, dev: str) -> None:
+        stream = secrets.token_hex(8)
+        head = (dev, stream, genesis(dev, stream))
+        self._run(_SCHEMA, ("INSERT INTO head VALUES (1, ?, ?, ?)", head))
+
+    def _run(self, statements: Sequence[str], *filled: tuple[str, tuple[str, ...]]) -> None:
+        """Bring the file to the present schema, all of it or nothing."""
         with self._transaction() as db:
-            for statement in _SCHEMA:
+            for statement in statements:
                 db.execute(statement)
-            stream = secrets.token_hex(8)
-            db.execute("INSERT INTO head VALUES (1, ?, ?, ?)", (dev, stream, genesis(dev, stream)))
+            for statement, values in filled:
+                db.execute(statement, values)
             db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     @contextmanager

@@ -1,13 +1,18 @@
 """`lobbycount check` on good and broken files. The golden text is what an installer reads."""
 
+import sys
+import zoneinfo
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
 from edge.cli import cli
 from edge.config import Config, broker_section, load
 from edge.errors import ConfigError
+from edge.vocabulary import DailyWindow, Zone, ZoneKind
 
 HERE = Path(__file__).parent
 BROKEN = sorted(p.name for p in (HERE / "configs").glob("*.yaml") if not p.name.startswith("00"))
@@ -34,7 +39,7 @@ def test_check_says_ok_for_a_good_file_and_for_the_example():
     for path in (HERE / "configs" / "00-good.yaml", Path("config/lobby.example.yaml")):
         result = CliRunner().invoke(cli, ["check", str(path)])
         assert result.exit_code == 0
-        assert ": ok, 1 line(s)" in result.stdout.replace("\n", "")
+        assert ": ok, 1 line(s), 0 zone(s)" in result.stdout.replace("\n", "")
 
 
 def test_the_example_file_shows_every_default_as_it_is():
@@ -43,6 +48,106 @@ def test_the_example_file_shows_every_default_as_it_is():
         shown = getattr(example, section).model_dump(exclude={"folder"})
         default = Config.model_fields[section].default.model_dump(exclude={"folder"})
         assert shown == default
+
+
+def with_zones(tmp_path, text, device=""):
+    good = (HERE / "configs" / "00-good.yaml").read_text("utf-8")
+    path = tmp_path / "lobby.yaml"
+    good = good.replace("id: lobby-001", f"id: lobby-001{device}")
+    path.write_text(good.replace("mqtt:\n", f"{text}mqtt:\n"), "utf-8")
+    return load(path)
+
+
+HALL = """zones:
+  - id: hall
+    name: 活动室
+    kind: activity
+    windows: ["14:00-24:00", "09:00-11:30"]
+    polygon: [[0.5, 0.5], [0.9, 0.5], [0.9, 0.9]]
+"""
+
+
+def test_the_zones_of_the_example_are_right_once_uncommented():
+    text = Path("config/lobby.example.yaml").read_text("utf-8")
+    head, tail = text.split("zones: []", 1)
+    shown, rest = tail.split("\n\n", 1)
+    lines = [line.replace("  #", "   ", 1) for line in shown.splitlines()[1:]]
+    path = Path("config/lobby.example.yaml").with_name("uncommented.yaml")
+    document = YAML(typ="safe", pure=True).load(
+        f"{head}zones:\n" + "\n".join(lines) + f"\n\n{rest}"
+    )
+    config = Config.model_validate(document, context={"folder": path.parent})
+    assert [(zone.id, zone.kind) for zone in config.zones] == [
+        ("waiting", "queue"),
+        ("hall", "activity"),
+    ]
+
+
+def test_a_zone_of_the_file_becomes_a_zone_of_the_counter(tmp_path):
+    config = with_zones(tmp_path, HALL)
+    assert config.zones[0].zone() == Zone(
+        "hall",
+        ((0.5, 0.5), (0.9, 0.5), (0.9, 0.9)),
+        ZoneKind.ACTIVITY,
+        (DailyWindow(14 * 60, 24 * 60), DailyWindow(9 * 60, 11 * 60 + 30)),
+        "活动室",
+    )
+
+
+def test_the_time_zone_is_shanghai_unless_said_and_utc_where_nothing_asks_for_it(tmp_path):
+    day = datetime(2026, 7, 1, tzinfo=UTC)
+
+    def offset_h(config):
+        return day.astimezone(config.time_zone()).utcoffset().total_seconds() / 3600
+
+    assert offset_h(with_zones(tmp_path, HALL)) == 8
+    assert offset_h(with_zones(tmp_path, HALL, ", time_zone: Europe/Berlin")) == 2
+    assert offset_h(with_zones(tmp_path, "", ", time_zone: Europe/Berlin")) == 0
+
+
+def test_without_time_zone_data_only_windows_are_refused_and_the_remedy_is_named(
+    tmp_path, monkeypatch
+):
+    plain = HALL.replace("activity", "plain").replace("    windows", "    #")
+    monkeypatch.setitem(sys.modules, "tzdata", None)  # the package of that name
+    zoneinfo.reset_tzpath(to=())
+    zoneinfo.ZoneInfo.clear_cache()
+    try:
+        assert with_zones(tmp_path, plain).time_zone() is UTC
+        with pytest.raises(ConfigError, match=r"no time zone data;.*apt install tzdata"):
+            with_zones(tmp_path, HALL)
+    finally:
+        zoneinfo.reset_tzpath()
+        zoneinfo.ZoneInfo.clear_cache()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["09:75-11:30", "11:00-09:00", "09:00-09:00", "09:00-24:01", "9:00-10:00", "٠٩:00-10:00"],
+)
+def test_what_is_not_a_part_of_a_day_is_refused(tmp_path, text):
+    with pytest.raises(ConfigError, match="is not a part of a day"):
+        with_zones(tmp_path, HALL.replace("09:00-11:30", text))
+
+
+@pytest.mark.parametrize("name", ["", "../../etc/passwd", "/etc/localtime", "Asia", "nowhere"])
+def test_what_is_not_a_time_zone_is_refused(tmp_path, name):
+    with pytest.raises(ConfigError, match=r"device\.time_zone: .*is not the name of a time zone"):
+        with_zones(tmp_path, "", f", time_zone: '{name}'")
+
+
+def test_the_hash_changes_with_a_zone_and_its_time_zone(tmp_path):
+    hashes = {
+        with_zones(tmp_path, text, device).hash()
+        for text, device in (
+            ("", ""),
+            (HALL, ""),
+            (HALL.replace("0.9]]", "0.8]]"), ""),
+            (HALL.replace("11:30", "11:45"), ""),
+            (HALL, ", time_zone: Europe/Berlin"),
+        )
+    }
+    assert len(hashes) == 5
 
 
 def test_relative_paths_start_at_the_folder_of_the_file(tmp_path):

@@ -13,7 +13,6 @@ from jsonschema import Draft202012Validator, ValidationError
 from edge.errors import MessageError
 from edge.messages import (
     Health,
-    Totals,
     canonical,
     chain_of,
     checked_name,
@@ -28,6 +27,7 @@ from edge.messages import (
     status_message,
     topic,
 )
+from edge.readings import Totals
 from edge.records import parse_counts, verify_chain
 from edge.vocabulary import (
     CountBucket,

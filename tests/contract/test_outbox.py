@@ -10,9 +10,18 @@ import pytest
 from edge.adapters.outbox_sqlite import SqliteOutbox
 from edge.messages import counts_message
 from edge.ports import Outbox
-from edge.records import CountRecord, parse_counts, verify_chain
+from edge.records import Record, parse_counts, verify_chain
 from edge.testing import MemoryOutbox
-from edge.vocabulary import CountBucket, CoverageReason, Outcome, Provenance, TimeQuality
+from edge.vocabulary import (
+    CountBucket,
+    CoverageReason,
+    Outcome,
+    Provenance,
+    TimeQuality,
+    ZoneBucket,
+    ZoneKind,
+    ZoneSums,
+)
 
 DEV = "lobby-1"
 
@@ -30,6 +39,20 @@ def bucket(index: int, line: str = "door", entered: int | None = 1, left: int = 
     )
 
 
+def zone_bucket(index: int, zone: str, sums: ZoneSums | None) -> ZoneBucket:
+    return ZoneBucket(
+        zone=zone,
+        kind=ZoneKind.QUEUE,
+        t0_ms=index * 900_000,
+        t1_ms=(index + 1) * 900_000,
+        sums=sums,
+        coverage=1.0 if sums else 0.0,
+        reason=None if sums else CoverageReason.FROZEN,
+        time_quality=TimeQuality.RTC,
+        provenance=Provenance("cfg", "model"),
+    )
+
+
 @pytest.fixture(params=["memory", "sqlite"])
 def outbox(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Outbox]:
     made: dict[str, Callable[[], Outbox]] = {
@@ -41,7 +64,7 @@ def outbox(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Outbox]:
     box.close()
 
 
-def read(outbox: Outbox, limit: int = 1000) -> list[CountRecord]:
+def read(outbox: Outbox, limit: int = 1000) -> list[Record]:
     pending = outbox.pending(limit)
     return parse_counts(counts_message("t", DEV, outbox.stream, pending).payload)
 
@@ -73,6 +96,19 @@ def test_totals_run_per_line_and_nobody_looking_adds_nothing(outbox: Outbox) -> 
     outbox.append([bucket(1, entered=None), bucket(2, entered=4, left=4)])
     totals = [(record.line, record.tot_in, record.tot_out) for record in read(outbox)]
     assert totals == [("door", 3, 1), ("side", 10, 0), ("door", 3, 1), ("door", 7, 5)]
+
+
+def test_zones_stand_in_the_same_stream_with_totals_of_their_own(outbox: Outbox) -> None:
+    some = ZoneSums(presence_ms=2_500, arrivals=3)
+    outbox.append([bucket(0, "desk", entered=7, left=0), zone_bucket(0, "desk", some)])
+    outbox.append([zone_bucket(1, "desk", None), zone_bucket(2, "desk", some)])
+    outbox.append([zone_bucket(2, "hall", some), bucket(2, "desk", entered=1, left=0)])
+    line, *zones, hall, later_line = records = read(outbox)
+    assert [record.seq for record in records] == [1, 2, 3, 4, 5, 6]
+    assert (line.tot_in, later_line.tot_in) == (7, 8)
+    assert [(r.tot_presence_s, r.tot_arrivals) for r in zones] == [(2.5, 3), (2.5, 3), (5, 6)]
+    assert (hall.tot_presence_s, hall.tot_arrivals) == (2.5, 3)
+    verify_chain(records)
 
 
 def test_pending_returns_the_oldest_first_up_to_the_limit(outbox: Outbox) -> None:

@@ -65,6 +65,25 @@ def test_replay_prints_records_that_repeat_byte_for_byte(short_clip):
     assert first["records"] == second["records"]
 
 
+def test_replay_sums_zones_beside_the_lines(short_clip, tmp_path):
+    path = tmp_path / "lobby.yaml"
+    zones = "zones: [{id: yard, polygon: [[0, 0.1], [1, 0.1], [1, 1], [0, 1]], kind: queue}]\n"
+    path.write_text(config(tmp_path, short_clip).read_text("utf-8") + zones, "utf-8")
+    run = lobbycount("replay", short_clip, "-c", path, "--json")
+    assert run.returncode == 0, run.stderr
+    result = json.loads(run.stdout)
+    line, zone = result["records"]
+    assert (line["line"], zone["zone"], zone["kind"]) == ("door", "yard", "queue")
+    # Three seconds of a busy yard; everybody was there before.
+    assert zone["peak"] >= 3
+    assert 2 * 1.0 < zone["presence_s"] < 20 * 3.0
+    assert zone["wait_s"] is None
+    assert result["zones"]["yard"]["presence_s"] == zone["presence_s"]
+    shown = lobbycount("replay", short_clip, "-c", path).stdout
+    assert "person-min" in shown
+    assert "│ yard │ queue │" in shown
+
+
 def test_replay_draws_a_video_of_every_frame(short_clip, tmp_path):
     drawn = tmp_path / "out.mp4"
     run = lobbycount("replay", short_clip, "-c", DEMO, "--annotate", drawn)

@@ -93,6 +93,32 @@ def test_file_keeps_stream_numbers_totals_and_chain_over_a_restart(tmp_path: Pat
     verify_chain(records)
 
 
+def test_file_of_the_first_version_goes_on_with_its_totals(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.db"
+    outbox = SqliteOutbox(path, DEV)
+    outbox.append([bucket(0), bucket(1)])
+    outbox.close()
+    with sqlite3.connect(path) as db:  # as version 1 left it
+        db.execute("DROP TABLE totals")
+        db.execute(
+            "CREATE TABLE totals (line TEXT PRIMARY KEY,"
+            " entered INTEGER NOT NULL, departed INTEGER NOT NULL) STRICT"
+        )
+        db.execute("INSERT INTO totals VALUES ('door', 2, 4)")
+        db.execute("PRAGMA user_version = 1")
+    db.close()
+    for index in (2, 3):  # the second time it is of the present version
+        outbox = SqliteOutbox(path, DEV)
+        outbox.append([bucket(index)])
+        pending = outbox.pending(10)
+        outbox.close()
+    records = parse_counts(counts_message("t", DEV, outbox.stream, pending).payload)
+    assert [(record.tot_in, record.tot_out) for record in records] == [
+        (1, 2), (2, 4), (3, 6), (4, 8),
+    ]  # fmt: skip
+    verify_chain(records)
+
+
 def test_two_files_are_two_streams(tmp_path: Path) -> None:
     boxes = [SqliteOutbox(tmp_path / name, DEV) for name in ("a", "b")]
     assert boxes[0].stream != boxes[1].stream
@@ -195,7 +221,7 @@ def test_newer_schema_is_explained(tmp_path: Path) -> None:
     path = tmp_path / "outbox.db"
     SqliteOutbox(path, DEV).close()
     with sqlite3.connect(path) as db:
-        db.execute("PRAGMA user_version = 2")
+        db.execute("PRAGMA user_version = 3")
     db.close()
     assert "newer version" in refusal(path)
 

@@ -1,7 +1,19 @@
+from datetime import timedelta, timezone
+
 import pytest
 
 from edge.aggregation import Aggregator
-from edge.vocabulary import CoverageReason, Outcome, Provenance, TimeQuality
+from edge.vocabulary import (
+    CoverageReason,
+    DailyWindow,
+    Occupancy,
+    Outcome,
+    Provenance,
+    TimeQuality,
+    Zone,
+    ZoneKind,
+    ZoneSums,
+)
 
 MINUTE = 60_000
 NTP = TimeQuality.NTP
@@ -100,3 +112,90 @@ def test_every_line_gets_its_row():
 def test_an_interval_must_be_positive():
     with pytest.raises(ValueError, match="positive"):
         Aggregator(["door"], 0, 0)
+
+
+DESK = Zone("desk", ((0, 0), (1, 0), (1, 1)), ZoneKind.QUEUE)
+
+
+def occupied(aggregator, until):
+    return [(b.zone, b.t0_ms, b.sums) for b in aggregator.close(until, NTP, BY)]
+
+
+def test_a_quiet_zone_is_sent_as_zeros_and_an_unwatched_one_as_nothing():
+    aggregator = watched(0, 15 * MINUTE, Aggregator([], 15 * MINUTE, 0, zones=[DESK]))
+    for now in range(15 * MINUTE, 30 * MINUTE + 1, 1000):
+        aggregator.watch(now, CoverageReason.DARK)
+    assert occupied(aggregator, 30 * MINUTE) == [
+        ("desk", 0, ZoneSums(window_ms=15 * MINUTE)),
+        ("desk", 15 * MINUTE, None),
+    ]
+
+
+def test_a_headcount_holds_until_the_next_picture_but_not_over_a_hole():
+    aggregator = Aggregator([], 15 * MINUTE, 0, zones=[DESK])
+    for now, headcount in ((1000, 3), (2500, 1), (9000, 2), (10_000, 0), (11_000, 0)):
+        assert aggregator.watch(now) is (now != 9000)
+        aggregator.occupy(now, [Occupancy("desk", headcount)])
+    (bucket,) = aggregator.finish(11_000, NTP, BY)
+    assert bucket.sums == ZoneSums(
+        presence_ms=3 * 1500 + 2 * 1000,
+        used_ms=2500,
+        peak=3,
+        window_ms=4500,
+        window_presence_ms=6500,
+    )
+    assert (bucket.coverage, bucket.reason) == (4500 / 11_000, CoverageReason.OVERLOAD)
+
+
+def test_without_a_picture_nobody_is_present():
+    aggregator = Aggregator([], 15 * MINUTE, 0, zones=[DESK])
+    assert aggregator.watch(1000)
+    aggregator.occupy(1000, [Occupancy("desk", 3)])
+    assert not aggregator.watch(2000, CoverageReason.NO_CAMERA)
+    (bucket,) = aggregator.finish(2000, NTP, BY)
+    assert (bucket.sums.presence_ms, bucket.coverage) == (0, 0.5)
+
+
+def test_what_a_picture_on_the_boundary_shows_happened_before_it():
+    aggregator = watched(0, 15 * MINUTE, Aggregator([], 15 * MINUTE, 0, zones=[DESK]))
+    aggregator.occupy(15 * MINUTE, [Occupancy("desk", 1, arrivals=2, departures=1)])
+    watched(15 * MINUTE, 15 * MINUTE + 500, aggregator)
+    first, second = aggregator.finish(15 * MINUTE + 500, NTP, BY)
+    assert (first.sums.arrivals, first.sums.departures, first.sums.peak) == (2, 1, 0)
+    assert (second.sums.arrivals, second.sums.presence_ms, second.sums.peak) == (0, 500, 1)
+
+
+def test_arrivals_are_told_even_where_hardly_anybody_was_looking():
+    aggregator = Aggregator([], 15 * MINUTE, 0, zones=[DESK])
+    aggregator.watch(1)
+    aggregator.watch(15 * MINUTE, CoverageReason.DARK)
+    aggregator.occupy(1, [Occupancy("desk", 0, departures=1)])
+    assert occupied(aggregator, 15 * MINUTE)[0][2].departures == 1
+
+
+def test_lines_come_before_zones_and_share_the_coverage():
+    aggregator = watched(0, 15 * MINUTE, Aggregator(["door"], 15 * MINUTE, 0, zones=[DESK]))
+    line, zone = aggregator.close(15 * MINUTE, NTP, BY)
+    assert (line.line, zone.zone, zone.kind) == ("door", "desk", ZoneKind.QUEUE)
+    assert (line.coverage, zone.coverage) == (1.0, 1.0)
+
+
+def test_presence_in_the_daily_windows_is_summed_apart():
+    # 09:05 to 09:10 in Shanghai is 01:05 to 01:10 UTC.
+    window = DailyWindow(9 * 60 + 5, 9 * 60 + 10)
+    hall = Zone("hall", DESK.polygon, ZoneKind.ACTIVITY, (window,))
+    start = 60 * MINUTE
+    aggregator = Aggregator(
+        [], 15 * MINUTE, start, zones=[hall], time_zone=timezone(timedelta(hours=8))
+    )
+    aggregator.occupy(start, [Occupancy("hall", 2)])
+    watched(start, start + 15 * MINUTE, aggregator, step=700)
+    aggregator.watch(start + 15 * MINUTE)
+    (row,) = occupied(aggregator, start + 15 * MINUTE)
+    assert row[2] == ZoneSums(
+        presence_ms=30 * MINUTE,
+        used_ms=15 * MINUTE,
+        peak=2,
+        window_ms=5 * MINUTE,
+        window_presence_ms=10 * MINUTE,
+    )

@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.geometry import anchor_of, crosses_itself, distance_to_segment, passage, signed_distance
+from edge.geometry import (
+    anchor_of,
+    crosses_itself,
+    depth_inside,
+    distance_to_segment,
+    mean_depth,
+    passage,
+    signed_distance,
+)
 from edge.vocabulary import Anchor
 
 LINE = ((0.2, 0.5), (0.8, 0.5))
@@ -86,3 +94,41 @@ def test_a_polygon_with_its_corners_out_of_order_crosses_itself():
     assert not crosses_itself(square)
     assert not crosses_itself(square[:3])
     assert crosses_itself([square[0], square[2], square[1], square[3]])
+
+
+# A room with a corner cut out of it, drawn in either direction.
+ROOM = ((0.0, 0.0), (0.8, 0.0), (0.8, 0.4), (0.4, 0.4), (0.4, 0.8), (0.0, 0.8))
+
+
+@pytest.mark.parametrize("outline", [ROOM, ROOM[::-1], ROOM[2:] + ROOM[:2]])
+@pytest.mark.parametrize(
+    ("at", "depth"),
+    [
+        ((0.2, 0.2), 0.2),
+        ((0.1, 0.7), 0.1),
+        ((0.6, 0.6), -0.2),  # in the corner that is cut out
+        ((0.4, 0.2), 0.2),  # level with two corners
+        ((0.2, 0.4), 0.2),
+        ((-0.1, 0.4), -0.1),
+        ((-0.1, 0.8), -0.1),
+        ((1.1, 0.8), -0.5),
+        ((0.3, 0.8), 0.0),
+    ],
+)
+def test_depth_inside_is_the_distance_to_the_outline(outline, at, depth):
+    assert depth_inside(at, outline) == pytest.approx(depth)
+
+
+@given(point)
+def test_what_is_inside_one_half_of_a_polygon_is_outside_the_other(at):
+    left, right = ((0, 0), (0.3, 0), (0.7, 1), (0, 1)), ((0.3, 0), (1, 0), (1, 1), (0.7, 1))
+    within = [depth_inside(at, half) for half in (left, right)]
+    if all(abs(depth) > 1e-9 for depth in within):
+        assert sorted(depth > 0 for depth in within) == [False, True]
+
+
+def test_mean_depth_is_area_over_outline():
+    assert mean_depth(((0, 0), (4, 0), (4, 1), (0, 1))) == pytest.approx(4 / 10)
+    assert mean_depth(((0, 1), (4, 1), (4, 0), (0, 0))) == pytest.approx(4 / 10)
+    assert mean_depth(((0, 0), (1, 1), (2, 2))) == 0
+    assert mean_depth(((1, 1), (1, 1), (1, 1))) == 0

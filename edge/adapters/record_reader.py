@@ -1,0 +1,60 @@
+"""Reading the records of a device beside the running service: read-only, without its lock."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import quote
+
+from edge.adapters.outbox_sqlite import BUSY_TIMEOUT_S, SCHEMA_VERSION
+from edge.errors import BadInputError, MessageError, OutboxError
+from edge.messages import counts_message
+from edge.records import CountRecord, parse_counts, verify_chain
+from edge.vocabulary import StoredRecord
+
+
+def read_records(path: Path, tenant: str, dev: str) -> list[CountRecord]:
+    """Return every record of a line still in the outbox, with a verified chain over all.
+
+    Raises BadInputError when there is no outbox of this device, OutboxError when it
+    cannot be read or a record in it was changed.
+    """
+    if not path.is_file():
+        raise BadInputError(
+            f"{path}: there are no records; is records.data_dir that of the device,"
+            " and does `lobbycount run` run with this config?"
+        )
+    try:
+        stream, rows = _rows(path, dev)
+    except sqlite3.Error as error:
+        raise OutboxError(
+            f"{path}: the records cannot be read ({error});"
+            " run this as the user of the service, e.g. sudo -u lobbycount lobbycount audit …"
+        ) from error
+    stored = [StoredRecord(stream, seq, body) for seq, body in rows]
+    try:
+        records = parse_counts(counts_message(tenant, dev, stream, stored).payload)
+        verify_chain(records)
+    except MessageError as error:
+        raise OutboxError(
+            f"{path}: the records cannot be used as evidence: {error};"
+            " move the file away, then a new stream begins, and audit again"
+        ) from error
+    return [record for record in records if isinstance(record, CountRecord)]
+
+
+def _rows(path: Path, dev: str) -> tuple[str, list[tuple[int, str]]]:
+    address = f"file:{quote(str(path.absolute()))}?mode=ro"
+    with closing(sqlite3.connect(address, timeout=BUSY_TIMEOUT_S, uri=True)) as db:
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        if version != SCHEMA_VERSION:
+            raise OutboxError(
+                f"{path}: has schema {version}, this lobbycount reads {SCHEMA_VERSION};"
+                " use the version that the service runs"
+            )
+        owner, stream = db.execute("SELECT dev, stream FROM head").fetchone()
+        if owner != dev:
+            raise BadInputError(
+                f"{path}: holds the records of device {owner!r}, not {dev!r};"
+                " give the config of that device, e.g. --config /etc/lobbycount/lobby.yaml"
+            )
+        return stream, db.execute("SELECT seq, body FROM records ORDER BY seq").fetchall()

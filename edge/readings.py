@@ -1,0 +1,113 @@
+"""What a bucket says: the counted fields of a record, and the totals that run beside them.
+
+A line says who passed it. A zone says how much time people spent in it, how many came
+and went, and, by Little's law, how long they stayed on average.
+"""
+
+from typing import Literal, NamedTuple
+
+from edge.vocabulary import Bucket, CountBucket, Outcome, ZoneKind, ZoneSums
+
+SUPPRESSED_UNDER = 5
+"""A mean over fewer people than this is not published."""
+
+_COUNT_FIELDS = {
+    "in": Outcome.IN,
+    "out": Outcome.OUT,
+    "uturn": Outcome.UTURN,
+    "ambiguous": Outcome.AMBIGUOUS,
+    "born_past_line": Outcome.BORN_PAST_LINE,
+}
+
+
+class Subject(NamedTuple):
+    """What a record is about: a line or a zone, by its field and id."""
+
+    field: Literal["line", "zone"]
+    id: str
+
+
+class Totals(NamedTuple):
+    """The two running sums of one subject since its stream began.
+
+    Of a line: people in and people out. Of a zone: presence in ms and arrivals.
+    """
+
+    first: int = 0
+    second: int = 0
+
+    def plus(self, bucket: Bucket) -> "Totals":
+        """Return the totals after one more interval."""
+        first, second = _additions(bucket)
+        return Totals(self.first + first, self.second + second)
+
+
+def subject_of(bucket: Bucket) -> Subject:
+    """Return what a bucket is about; totals run per subject."""
+    if isinstance(bucket, CountBucket):
+        return Subject("line", bucket.line)
+    return Subject("zone", bucket.zone)
+
+
+def mean_stay_s(sums: ZoneSums) -> float | None:
+    """Return the mean time a visit lasts, by Little's law; None where it would say too much.
+
+    W = L / λ (J. D. C. Little, A Proof for the Queuing Formula L = λW, Operations
+    Research 9, 1961, 383–387): presence over arrivals, with no need to know who left when.
+    Over a finite time it is exact when the zone is empty at both ends; else it is off by
+    what those visits have outside, so long times come from sums over many intervals.
+    """
+    if min(sums.arrivals, sums.departures) < SUPPRESSED_UNDER:
+        return None
+    return _seconds(round(sums.presence_ms / sums.arrivals / 100) * 100)
+
+
+def _additions(bucket: Bucket) -> tuple[int, int]:
+    if isinstance(bucket, CountBucket):
+        counts = bucket.counts or {}
+        return counts.get(Outcome.IN, 0), counts.get(Outcome.OUT, 0)
+    sums = bucket.sums or ZoneSums()
+    return sums.presence_ms, sums.arrivals
+
+
+def reading(bucket: Bucket, totals: Totals) -> dict[str, object]:
+    """Return the fields that say what was counted. `totals` already include the bucket."""
+    if isinstance(bucket, CountBucket):
+        return {"tot_in": totals.first, "tot_out": totals.second, **_counts(bucket)}
+    fields: dict[str, object] = {
+        "kind": str(bucket.kind),
+        "tot_presence_s": _seconds(totals.first),
+        "tot_arrivals": totals.second,
+    }
+    sums = bucket.sums
+    values = zone_reading(bucket.kind, sums or ZoneSums())
+    return fields | (dict.fromkeys(values) if sums is None else values)
+
+
+def zone_reading(kind: ZoneKind, sums: ZoneSums) -> dict[str, object]:
+    """Return the fields that say what happened in a zone."""
+    values: dict[str, object] = {
+        "presence_s": _seconds(sums.presence_ms),
+        "used_s": _seconds(sums.used_ms),
+        "arrivals": sums.arrivals,
+        "departures": sums.departures,
+        "peak": sums.peak,
+        "wait_s" if kind is ZoneKind.QUEUE else "dwell_s": mean_stay_s(sums),
+    }
+    if kind is ZoneKind.ACTIVITY:
+        values["window_s"] = _seconds(sums.window_ms)
+        values["in_window_s"] = _seconds(sums.window_presence_ms)
+    return values
+
+
+def _counts(bucket: CountBucket) -> dict[str, object]:
+    counts = bucket.counts
+    return {
+        field: None if counts is None else counts.get(outcome, 0)
+        for field, outcome in _COUNT_FIELDS.items()
+    }
+
+
+def _seconds(ms: int) -> float:
+    """Write milliseconds as seconds; a whole number without '.0', which JSON elsewhere drops."""
+    return ms / 1000 if ms % 1000 else ms // 1000
