@@ -101,17 +101,18 @@ def _run(
     time_base = RecordingClock(clock.utc()) if isinstance(source, ClipSource) else clock
     pipeline = build_pipeline(config, outbox, time_base, interval_s=interval_s)
     conditions = Conditions(config.device.id, pipeline.provenance.cfg, pipeline.provenance.model)
-    calibration = Calibration(config.records.data_dir, conditions)
+    lines = [line.id for line in config.lines]
+    calibration = Calibration(config.records.data_dir, lines, conditions)
 
     def calibrate() -> None:
-        cal = calibration.cal(round(clock.utc() * 1000))
-        pipeline.provenance = replace(pipeline.provenance, cal=cal)
+        pipeline.cals = calibration.cals(round(clock.utc() * 1000))
 
     calibrate()
+    # Calibrations belong to lines; the birth can name one only where there is one line.
+    cal = pipeline.cals.get(lines[0]) if len(lines) == 1 else None
+    born = replace(pipeline.provenance, cal=cal)
     monitor = Monitor(config.records.data_dir, clock, pipeline, outbox, source)
-    station = Station(
-        config, clock, outbox, pipeline.provenance, interval_s=interval_s, health=monitor.health
-    )
+    station = Station(config, clock, outbox, born, interval_s=interval_s, health=monitor.health)
 
     def saved(_: Sequence[object]) -> None:
         station.relay.wake.set()

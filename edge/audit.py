@@ -4,8 +4,9 @@ Two comparisons. *Events* (a recording, here): every tallied crossing has its co
 or was missed, every counted one has its tallied one or is false. *Intervals* (records,
 `audit_intervals`): only sums can be compared, so what is found is the least that went wrong.
 
-The claim is "the error is under LIMIT" at CONFIDENCE. It holds for k errors in n
-crossings when P(X ≤ k | n, LIMIT) ≤ 1 − CONFIDENCE, the exact binomial test.
+The claim is "the error of this line is under LIMIT" at CONFIDENCE. It holds for k errors in n
+crossings when P(X ≤ k | n, LIMIT) ≤ 1 − CONFIDENCE, the exact binomial test; the contrary
+holds when P(X ≥ k | n, LIMIT) < 1 − CONFIDENCE.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,7 +15,7 @@ from enum import StrEnum
 from math import exp, fsum, lgamma, log, log1p, sqrt
 from statistics import NormalDist
 
-from edge.scoring import TOLERANCE_S, score
+from edge.scoring import Pairing, Truth, pair
 from edge.vocabulary import Crossing, Outcome
 
 LIMIT = 0.05
@@ -45,6 +46,15 @@ class Mark:
     at_ms: int
     line: str
     direction: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """From when to when somebody watched a line and would have tallied what passed."""
+
+    line: str
+    from_ms: int
+    to_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,48 +152,40 @@ def judge(rows: Iterable[Row]) -> Judgement:
     needed = needed_crossings(errors)
     if n >= needed:
         verdict = Verdict.UNDER
-    elif errors and 1 - at_most(errors - 1, n) <= 1 - CONFIDENCE:
+    elif errors and 1 - at_most(errors - 1, n) < 1 - CONFIDENCE:
         verdict = Verdict.OVER
     else:
         verdict = Verdict.OPEN
     return Judgement(n, misses, false, low, high, verdict, needed)
 
 
+def judge_lines(rows: Iterable[Row]) -> dict[str, Judgement]:
+    """Judge every line of which something was tallied by itself: none hides behind another."""
+    by_line: dict[str, list[Row]] = {}
+    for row in rows:
+        by_line.setdefault(row.line, []).append(row)
+    return {
+        line: judge(table) for line, table in by_line.items() if any(row.tallied for row in table)
+    }
+
+
 def compare_events(
-    tallied: Sequence[Crossing], counted: Sequence[Crossing], lines: Sequence[str]
-) -> list[Row]:
-    """Match one to one as `scoring` does: same line, same direction, within TOLERANCE_S."""
-    rows = []
-    for direction in DIRECTIONS:
-        true = [c for c in tallied if c.outcome is direction]
-        seen = [c for c in counted if c.outcome is direction]
-        for s in score(true, seen, lines):
-            misses, false = s.true - s.matched, s.counted - s.matched
-            rows.append(Row(s.line, direction, s.true, s.counted, misses, false))
-    return sorted(rows, key=lambda row: (lines.index(row.line), row.direction))
+    tallied: Iterable[Crossing], counted: Iterable[Crossing], lines: Sequence[str]
+) -> tuple[list[Row], Pairing]:
+    """Match one to one as `scoring` does: same line, same direction, within its tolerance.
 
+    Returns the rows of these lines, and the single misses and false counts.
+    """
+    true = tuple(c for c in tallied if c.line in lines and c.outcome in DIRECTIONS)
+    seen = [c for c in counted if c.line in lines and c.outcome in DIRECTIONS]
+    found = pair(Truth(true), seen)
 
-def disputed(
-    tallied: Iterable[Crossing], counted: Iterable[Crossing], lines: Iterable[str]
-) -> tuple[list[Crossing], list[Crossing]]:
-    """Return which crossings were missed and which counts are false, for looking them up."""
-    missed: list[Crossing] = []
-    false: list[Crossing] = []
-    tallied, counted = list(tallied), list(counted)
-    for key in ((line, direction) for line in lines for direction in DIRECTIONS):
-        true = sorted((c for c in tallied if (c.line, c.outcome) == key), key=_at)
-        seen = sorted((c for c in counted if (c.line, c.outcome) == key), key=_at)
-        while true and seen:
-            if abs(true[0].at - seen[0].at) <= TOLERANCE_S:
-                del true[0], seen[0]
-            elif true[0].at < seen[0].at:
-                missed.append(true.pop(0))
-            else:
-                false.append(seen.pop(0))
-        missed += true
-        false += seen
-    return sorted(missed, key=_at), sorted(false, key=_at)
+    def row(line: str, direction: Outcome) -> Row:
+        parts = (true, seen, found.misses, found.false_counts)
+        return Row(
+            line,
+            direction,
+            *(sum((c.line, c.outcome) == (line, direction) for c in part) for part in parts),
+        )
 
-
-def _at(crossing: Crossing) -> float:
-    return crossing.at
+    return [row(line, direction) for line in lines for direction in DIRECTIONS], found

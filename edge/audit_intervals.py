@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from edge.audit import DIRECTIONS, Mark, Row
+from edge.audit import DIRECTIONS, Mark, Row, Watch
 from edge.records import CountRecord
 from edge.scoring import TOLERANCE_S
 from edge.vocabulary import Outcome
@@ -29,20 +29,22 @@ class Intervals:
 
 
 def usable_intervals(
-    records: Iterable[CountRecord],
-    lines: Sequence[str],
-    audited_ms: tuple[int, int],
-    made_by: tuple[str, str],
+    records: Iterable[CountRecord], watches: Sequence[Watch], made_by: tuple[str, str]
 ) -> Intervals:
-    """Choose the intervals of these lines that lie wholly within the audited time.
+    """Choose the intervals that somebody watched from their beginning to their end.
 
-    made_by: config and model hash that the audit is about. Intervals that only overlap
-    the audited time are not mentioned; others are left out with a reason.
+    made_by: config and model hash that the audit is about. Intervals that were watched
+    in part are not mentioned; others are left out with a reason.
     """
-    from_ms, to_ms = audited_ms
     inside = sorted(
-        (r for r in records if r.line in lines and from_ms <= r.t0_ms and r.t1_ms <= to_ms),
-        key=lambda r: (lines.index(r.line), r.t0_ms, r.seq),
+        (
+            r
+            for r in records
+            if any(
+                w.line == r.line and w.from_ms <= r.t0_ms and r.t1_ms <= w.to_ms for w in watches
+            )
+        ),
+        key=lambda r: (r.line, r.t0_ms, r.seq),
     )
     twice = _overlapping(inside)
     usable, left_out = [], []
@@ -57,6 +59,23 @@ def usable_intervals(
         else:
             usable.append(record)
     return Intervals(tuple(usable), tuple(left_out))
+
+
+def unrecorded(
+    records: Iterable[CountRecord], watches: Iterable[Watch], interval_ms: int
+) -> list[Watch]:
+    """Return the whole intervals that were watched and of which there is no record at all."""
+    held = [(r.line, r.t0_ms // interval_ms, -(-r.t1_ms // interval_ms)) for r in records]
+    found: list[Watch] = []
+    for watch in watches:
+        for k in range(-(-watch.from_ms // interval_ms), watch.to_ms // interval_ms):
+            if any(line == watch.line and first <= k < end for line, first, end in held):
+                continue
+            t0_ms, t1_ms = k * interval_ms, (k + 1) * interval_ms
+            if found and (found[-1].line, found[-1].to_ms) == (watch.line, t0_ms):
+                t0_ms = found.pop().from_ms
+            found.append(Watch(watch.line, t0_ms, t1_ms))
+    return found
 
 
 def _overlapping(ordered: Sequence[CountRecord]) -> set[int]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
 from rich.table import Table
 
@@ -29,25 +30,31 @@ SCOPE: Mapping[Mode, str] = {
 
 @dataclass(slots=True)
 class AuditResult:
-    """An audit that was carried out. `missed` and `false` are events of a recording."""
+    """An audit that was carried out.
+
+    judgements: of every line that can be judged. intervals: how many were compared per line,
+    none for a recording; `missed` and `false` are its events. records: the calibration
+    records to write; written: where they are.
+    """
 
     mode: Mode
     conditions: Conditions
-    lines: list[str]
-    audited_ms: tuple[int, int]
+    audited_ms: dict[str, tuple[int, int]]
     rows: list[Row]
-    judgement: Judgement
+    judgements: dict[str, Judgement]
     notes: list[str]
-    intervals: int = 0
+    intervals: dict[str, int] = field(default_factory=dict)
     missed: Sequence[Crossing] = ()
     false: Sequence[Crossing] = ()
-    record: dict[str, object] | None = field(default=None)
+    records: dict[str, dict[str, object]] = field(default_factory=dict)
+    written: dict[str, Path] = field(default_factory=dict)
 
 
 def audit_table(result: AuditResult) -> Table:
     """Tally and count per line and direction."""
     least = "≥ " if result.mode is Mode.INTERVALS else ""
-    since, until = map(iso_utc, result.audited_ms)
+    spans = result.audited_ms.values()
+    since, until = iso_utc(min(a for a, _ in spans)), iso_utc(max(b for _, b in spans))
     table = Table("line", "direction", title=f"audit, {since} to {until}", title_justify="left")
     for head in ("tallied", "counted", "difference", "missed", "false"):
         table.add_column(head, justify="right")
@@ -59,67 +66,101 @@ def audit_table(result: AuditResult) -> Table:
 
 
 def audit_text(result: AuditResult) -> str:
-    """Figures, verdict, scope and notes, as lines."""
-    j = result.judgement
+    """Figures and verdict of each line, scope and notes, as lines."""
     least = "at least " if result.mode is Mode.INTERVALS else ""
-    lines = [
-        f"{j.n} crossings, {least}{j.misses} missed and {j.false} false:"
-        f" error share {least}{100 * j.errors / j.n:.1f} %"
-        f" (95 % Wilson interval {100 * j.low:.1f} to {100 * j.high:.1f} %)",
-        _claim(result),
-        SCOPE[result.mode],
-    ]
+    lines = []
+    for line, j in result.judgements.items():
+        lines += [
+            f"{line}: {j.n} crossings, {least}{j.misses} missed and {least}{j.false} false:"
+            f" error share {least}{100 * j.errors / j.n:.1f} %"
+            f" (95 % Wilson interval {100 * j.low:.1f} to {100 * j.high:.1f} %)",
+            _claim(line, j, sums=result.mode is Mode.INTERVALS),
+        ]
+    lines.append(SCOPE[result.mode])
     for what, crossings in (("missed", result.missed), ("false", result.false)):
         lines += [f"  {c.at:7.1f} s into the clip: {c.line} {c.outcome} {what}" for c in crossings]
     return "\n".join(lines + [f"note: {note}" for note in result.notes])
 
 
-def _claim(result: AuditResult) -> str:
-    j = result.judgement
-    sums = result.mode is Mode.INTERVALS
+def _claim(line: str, j: Judgement, *, sums: bool) -> str:
     needs = f"with {j.errors} error{'s'[: j.errors != 1]} n ≥ {j.needed} is needed, n is {j.n}"
     match j.verdict:
         case Verdict.UNDER:
             zh = "各时段合计的误差" if sums else "误差"
             en = "error of the sums per interval" if sums else "error"
             return (
-                f"结论：可以声称{zh}低于 {_LIMIT}（置信度 {_SURE}）。\n"
-                f"It may be claimed that the {en} is under {_LIMIT} with {_SURE} confidence"
-                f" ({needs})."
+                f"结论 {line}：可以声称{zh}低于 {_LIMIT}（置信度 {_SURE}）。\n"
+                f"{line}: it may be claimed that the {en} is under {_LIMIT} with {_SURE}"
+                f" confidence ({needs})."
             )
         case Verdict.OVER:
             return (
-                f"结论：误差高于 {_LIMIT}（置信度 {_SURE}）。请检查计数线和摄像机后重新核查。\n"
-                f"The error is over {_LIMIT} with {_SURE} confidence; check line and camera,"
-                " then audit again."
+                f"结论 {line}：误差高于 {_LIMIT}（置信度 {_SURE}）。"
+                "请检查计数线和摄像机后重新核查。\n"
+                f"{line}: the error is over {_LIMIT} with {_SURE} confidence; check line and"
+                " camera, then audit again."
             )
         case Verdict.OPEN:
             return (
-                f"结论：尚不能声称误差低于 {_LIMIT}，至少还需 {j.more} 次且无差错的越线。\n"
-                f"Nothing may be claimed yet ({needs}): it takes {j.more} more crossings"
-                " without another error."
+                f"结论 {line}：尚不能声称误差低于 {_LIMIT}，至少还需 {j.more} 次且无差错的越线。\n"
+                f"{line}: nothing may be claimed yet ({needs}): it takes {j.more} more crossings"
+                " without another error. Keep the tally, count again, and give both, e.g."
+                " lobbycount audit first.csv second.csv"
             )
+
+
+def calibration_text(result: AuditResult, by: str | None) -> str:
+    """Say which calibration records were written, and why not."""
+    if by is None:
+        return (
+            "未写入校准记录。No calibration record was written; to write one, repeat with your"
+            " name, e.g. --by 王芳"
+        )
+    texts = []
+    for line, j in result.judgements.items():
+        record = result.records.get(line)
+        if record is None:
+            texts.append(
+                f"{line}: 结论未定，未写入校准记录。Nothing is decided, so no calibration record"
+                " was written; an earlier one stays."
+            )
+        elif j.verdict is Verdict.UNDER:
+            texts.append(
+                f"{line}: 校准记录 calibration record {result.written[line]}, cal {record['hash']},"
+                f" until {record['expires']}; 从下一时段起写入计数记录"
+                " it appears in the records of this line from the next interval on"
+            )
+        else:
+            texts.append(
+                f"{line}: 未通过，已记录 not passed, which is kept in {result.written[line]};"
+                " 计数记录不再带校准 the records of this line have no cal from the next"
+                " interval on"
+            )
+    return "\n".join(texts)
 
 
 def audit_json(result: AuditResult) -> dict[str, object]:
     """The same for programs; single events stay out of it."""
-    j = result.judgement
     return {
         "mode": str(result.mode),
         **asdict(result.conditions),
-        "lines": result.lines,
-        "from": iso_utc(result.audited_ms[0]),
-        "to": iso_utc(result.audited_ms[1]),
-        "intervals": result.intervals or None,
-        "rows": [asdict(row) | {"difference": row.difference} for row in result.rows],
-        "n": j.n,
-        "misses": j.misses,
-        "false": j.false,
         "at_least": result.mode is Mode.INTERVALS,
-        "interval": [j.low, j.high],
-        "verdict": str(j.verdict),
-        "needed": j.needed,
-        "more_needed": j.more,
+        "rows": [asdict(row) | {"difference": row.difference} for row in result.rows],
+        "lines": {
+            line: {
+                "from": iso_utc(result.audited_ms[line][0]),
+                "to": iso_utc(result.audited_ms[line][1]),
+                "intervals": result.intervals.get(line),
+                "n": j.n,
+                "misses": j.misses,
+                "false": j.false,
+                "interval": [j.low, j.high],
+                "verdict": str(j.verdict),
+                "needed": j.needed,
+                "more_needed": j.more,
+                "calibration": result.records.get(line),
+            }
+            for line, j in result.judgements.items()
+        },
         "notes": result.notes,
-        "calibration": result.record,
     }

@@ -1,48 +1,41 @@
-"""`lobbycount audit`: a tally, from a file or by key press, against a recording or the records."""
+"""`lobbycount audit`: tallies, from files or by key press, against a recording or the records."""
 
 import hashlib
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from edge import calibration
 from edge.adapters.model_catalog import load_catalog
 from edge.adapters.record_reader import read_records
 from edge.app import OUTBOX_FILE
-from edge.audit import Mark, Mode, compare_events, disputed, judge
-from edge.audit_intervals import TOLERANCE_MS, Intervals, compare_intervals, usable_intervals
+from edge.audit import Mark, Mode, Row, Verdict, Watch, compare_events, judge_lines
+from edge.audit_intervals import (
+    TOLERANCE_MS,
+    Intervals,
+    compare_intervals,
+    unrecorded,
+    usable_intervals,
+)
 from edge.audit_report import AuditResult
+from edge.audit_request import (
+    AuditRequest,
+    check_request,
+    load_tallies,
+    local_clock,
+    option_ms,
+)
 from edge.calibration import Conditions
 from edge.config import Config
 from edge.errors import BadInputError
 from edge.live_tally import count_live
 from edge.messages import iso_utc
 from edge.records import CountRecord
-from edge.replay import Replay, ReplayOptions, replay
-from edge.tally import Tally, check_line, digest, parse_tally, utc_ms
+from edge.replay import EPOCH_2026, Replay, ReplayOptions, replay
+from edge.tally import Tally
 from edge.vocabulary import Crossing, TimeQuality
 
 _DATED = {TimeQuality.NTP, TimeQuality.RTC}
-
-
-@dataclass(frozen=True, slots=True)
-class AuditRequest:
-    """What was asked on the command line.
-
-    tally: the CSV to read, or with `live` to write. clip: compare with this recording,
-    said to begin at `start_utc`. since, until: the audited time, ISO 8601.
-    """
-
-    tally: Path | None
-    clip: Path | None
-    start_utc: float
-    live: bool
-    lines: Sequence[str]
-    since: str | None
-    until: str | None
-    by: str | None
-    valid_days: int
 
 
 def audit(
@@ -52,236 +45,232 @@ def audit(
 
     Raises LobbyCountError with the place, the reason and what works instead.
     """
-    _check(config, request)
+    check_request(config, request)
     model = load_catalog(config.model.folder).entry(config.model.name)
     conditions = Conditions(config.device.id, config.hash(), model.hash)
-    tally = (
-        count_live(config, request.tally, request.lines, _now_ms)
-        if request.live
-        else _from_file(config, request)
-    )
-    if request.clip is not None:
-        played = replay(config, request.clip, ReplayOptions(start_utc=request.start_utc), on_frame)
-        result = _by_events(config, request, conditions, tally, played)
+    if request.by is not None:
+        calibration.check_writable(config.records.data_dir)
+    if request.live:
+        _stored(config)  # what cannot be read is said before somebody counts for an hour
+        file = request.tallies[0] if request.tallies else None
+        tallies = [count_live(config, file, request.lines, _now_ms, request.again)]
     else:
-        result = _by_intervals(config, request, conditions, tally)
-    if request.by is None:
-        return result
-    evidence = {"tally": tally.digest}
-    if request.clip is not None:
-        with request.clip.open("rb") as file:
-            evidence["clip"] = hashlib.file_digest(file, "sha256").hexdigest()[:12]
-    result.record = calibration.calibration_record(
-        conditions,
-        result.judgement,
-        mode=result.mode,
-        lines=result.lines,
-        audited_ms=result.audited_ms,
-        by=request.by.strip(),
-        evidence=evidence,
-        now_ms=_now_ms(),
-        valid_days=request.valid_days,
-    )
+        tallies = load_tallies(config, request)
+    if request.clip is None:
+        result = _by_intervals(config, conditions, tallies)
+    else:
+        local = local_clock(config)
+        start_ms = (
+            round(EPOCH_2026 * 1000)
+            if request.start is None
+            else option_ms("--start", request.start, local)
+        )
+        options = ReplayOptions(start_utc=start_ms / 1000)
+        played = replay(config, request.clip, options, on_frame)
+        result = _by_events(config, conditions, tallies, played, start_ms)
+    if any(tally.local for tally in tallies):
+        result.notes.append(
+            f"times without an offset were read on the clock of {config.device.time_zone}"
+            " (device.time_zone)"
+        )
+    if request.by is not None:
+        result.records = _records(request, result, tallies)
     return result
 
 
-def keep(config: Config, result: AuditResult) -> str:
-    """Write the calibration record, if there is to be one; return what to tell the auditor."""
-    if result.record is None:
-        return (
-            "未写入校准记录。No calibration record was written; to write one, repeat with your"
-            " name, e.g. --by 王芳"
+def _records(
+    request: AuditRequest, result: AuditResult, tallies: Sequence[Tally]
+) -> dict[str, dict[str, object]]:
+    """Return the calibration record of every line about which something was decided."""
+    assert request.by is not None
+    evidence: dict[str, str | Sequence[str]] = {}
+    if request.clip is not None:
+        with request.clip.open("rb") as file:
+            evidence["clip"] = hashlib.file_digest(file, "sha256").hexdigest()[:12]
+    return {
+        line: calibration.calibration_record(
+            result.conditions,
+            judgement,
+            mode=result.mode,
+            line=line,
+            audited_ms=result.audited_ms[line],
+            by=request.by.strip(),
+            evidence={
+                **evidence,
+                "tallies": [t.digest for t in tallies if any(m.line == line for m in t.marks)],
+            },
+            now_ms=_now_ms(),
+            valid_days=request.valid_days,
         )
-    path = calibration.write(config.records.data_dir, result.record)
-    return (
-        f"校准记录 calibration record: {path}, cal {result.record['hash']},"
-        f" until {result.record['expires']}; 从下一时段起写入计数记录"
-        " it appears in the device's records from the next interval on"
-    )
+        for line, judgement in result.judgements.items()
+        if judgement.verdict is not Verdict.OPEN
+    }
 
 
-def _check(config: Config, request: AuditRequest) -> None:
-    ids = [line.id for line in config.lines]
-    if request.tally is None and not request.live:
-        raise BadInputError(
-            "audit: there is nothing to compare; give a tally, e.g. lobbycount audit tally.csv,"
-            " or count by key press with --live"
-        )
-    if request.live and (request.clip or request.since or request.until):
-        raise BadInputError(
-            "--live: counts beside the running device from now on; leave out --clip, --from"
-            " and --to, e.g. lobbycount audit --live --line door"
-        )
-    if request.clip and (request.since or request.until):
-        raise BadInputError(
-            "--from, --to: belong to an audit of records; a recording is compared as a whole,"
-            " e.g. lobbycount audit tally.csv --clip door.mp4 --start 2026-03-02T01:15:00"
-        )
-    if request.by is not None and not (request.by.strip() and request.by.isprintable()):
-        raise BadInputError("--by: must be a name of printable characters; e.g. --by 王芳")
-    try:
-        for line in request.lines:
-            check_line(line, ids)
-    except ValueError as problem:
-        raise BadInputError(f"--{problem}") from None
-
-
-def _from_file(config: Config, request: AuditRequest) -> Tally:
-    path = request.tally
-    assert path is not None
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise BadInputError(
-            f"{path}: the tally cannot be read ({error.strerror});"
-            " give a CSV with the header time,line,direction, or count with --live"
-        ) from error
-    marks = parse_tally(path, content, [line.id for line in config.lines])
-    since = _option_ms("--from", request.since, marks[0].at_ms)
-    until = _option_ms("--to", request.until, marks[-1].at_ms)
-    if since > until:
-        raise BadInputError(
-            f"--from {iso_utc(since)} is after --to {iso_utc(until)};"
-            " give when the counting began and when it ended"
-        )
-    marks = [mark for mark in marks if not request.lines or mark.line in request.lines]
-    if not marks:
-        raise BadInputError(
-            f"{path}: has no crossing of {', '.join(request.lines)}; choose a line that was"
-            " tallied, or leave --line out"
-        )
-    return Tally(path, marks, (since, until), digest(content))
-
-
-def _option_ms(name: str, text: str | None, otherwise: int) -> int:
-    try:
-        return otherwise if text is None else utc_ms(text)
-    except ValueError as problem:
-        raise BadInputError(f"{name}: {problem}") from None
+def keep(folder: Path, result: AuditResult) -> None:
+    """Write the calibration records, if there are any. Raises OutboxError."""
+    for line, record in result.records.items():
+        result.written[line] = calibration.write(folder, record)
 
 
 def _by_events(
-    config: Config, request: AuditRequest, conditions: Conditions, tally: Tally, played: Replay
+    config: Config,
+    conditions: Conditions,
+    tallies: Sequence[Tally],
+    played: Replay,
+    start_ms: int,
 ) -> AuditResult:
-    start_ms = round(request.start_utc * 1000)
     end_ms = played.buckets[-1].t1_ms if played.buckets else start_ms
-    inside = [m for m in tally.marks if start_ms - TOLERANCE_MS <= m.at_ms <= end_ms + TOLERANCE_MS]
+    marks = _marks(tallies)
+    inside = [m for m in marks if start_ms - TOLERANCE_MS <= m.at_ms <= end_ms + TOLERANCE_MS]
     if not inside:
+        began = f"e.g. --start {iso_utc(marks[0].at_ms)}" if marks else "and tally who passes"
         raise BadInputError(
-            f"{tally.path}: no crossing of the tally, {_span(tally.marks)}, lies in the recording,"
-            f" {iso_utc(start_ms)} to {iso_utc(end_ms)}; say when it began in UTC,"
-            f" e.g. --start {iso_utc(tally.marks[0].at_ms)[:19]}"
+            f"{_named(tallies)}: no crossing of the tally{_span(marks)} lies in the recording,"
+            f" {iso_utc(start_ms)} to {iso_utc(end_ms)}; say when it began, {began}"
         )
-    lines = _lines(config, request, inside)
+    watched = {watch.line for tally in tallies for watch in tally.watches}
+    lines = [line.id for line in config.lines if line.id in watched]
     true = [Crossing(m.line, m.direction, (m.at_ms - start_ms) / 1000) for m in inside]
-    rows = compare_events(true, played.live, lines)
-    missed, false = disputed(true, played.live, lines)
-    notes = _outside(len(tally.marks) - len(inside), "the recording")
+    rows, found = compare_events(true, played.live, lines)
     return AuditResult(
         mode=Mode.EVENTS,
         conditions=conditions,
-        lines=lines,
-        audited_ms=(start_ms, end_ms),
+        audited_ms=dict.fromkeys(lines, (start_ms, end_ms)),
         rows=rows,
-        judgement=judge(rows),
-        notes=notes,
-        missed=missed,
-        false=false,
+        judgements=judge_lines(rows),
+        notes=[*_outside(len(marks) - len(inside), "the recording"), *_nobody(rows)],
+        missed=found.misses,
+        false=found.false_counts,
     )
 
 
-def _by_intervals(
-    config: Config, request: AuditRequest, conditions: Conditions, tally: Tally
-) -> AuditResult:
-    records = read_records(
-        config.records.data_dir / OUTBOX_FILE, config.device.tenant, config.device.id
-    )
-    lines = _lines(config, request, tally.marks)
-    made_by = (conditions.cfg, conditions.model)
-    found = usable_intervals(records, lines, tally.watched_ms, made_by)
+def _by_intervals(config: Config, conditions: Conditions, tallies: Sequence[Tally]) -> AuditResult:
+    records = _stored(config)
+    marks = _marks(tallies)
+    watches = [watch for tally in tallies for watch in tally.watches]
+    found = usable_intervals(records, watches, (conditions.cfg, conditions.model))
     if not found.usable:
-        raise BadInputError(_nothing_usable(config, tally, records, found))
-    lines = [line for line in lines if any(r.line == line for r in found.usable)]
-    rows = compare_intervals(tally.marks, found.usable, lines)
+        raise BadInputError(_nothing_usable(config, tallies, watches, records, found))
+    usable = {line.id: [r for r in found.usable if r.line == line.id] for line in config.lines}
+    lines = [line for line, own in usable.items() if own]
+    rows = compare_intervals(marks, found.usable, lines)
     if not any(row.tallied for row in rows):
         raise BadInputError(
-            f"{tally.path}: no crossing of the tally, {_span(tally.marks)}, lies in an interval"
+            f"{_named(tallies)}: no crossing of the tally{_span(marks)} lies in an interval"
             " that can be compared; count from the beginning of an interval to its end"
         )
     notes = [f"{_interval(r)} is left out: {why}" for r, why in found.left_out]
-    notes += _outside(len(tally.marks) - sum(row.tallied for row in rows), "these intervals")
+    gaps = unrecorded(records, watches, config.records.interval_min * 60_000)
+    notes += [f"left out: {_gap(gap)}" for gap in gaps]
+    notes += _outside(len(marks) - sum(row.tallied for row in rows), "these intervals")
+    notes += _nobody(rows)
     if any(r.tq not in _DATED for r in found.usable):
         notes.append("the device's clock was not synchronised, so intervals may be shifted")
+    if len(tallies) > 1:
+        notes.append(
+            "tallies were added up; going on only until it passes lets more than 1 in 20 devices"
+            " with an error of 5 % pass, so decide beforehand how many crossings to count"
+        )
     return AuditResult(
         mode=Mode.INTERVALS,
         conditions=conditions,
-        lines=lines,
-        audited_ms=(min(r.t0_ms for r in found.usable), max(r.t1_ms for r in found.usable)),
+        audited_ms={
+            line: (min(r.t0_ms for r in usable[line]), max(r.t1_ms for r in usable[line]))
+            for line in lines
+        },
         rows=rows,
-        judgement=judge(rows),
+        judgements=judge_lines(rows),
         notes=notes,
-        intervals=len({r.t0_ms for r in found.usable}),
+        intervals={line: len(usable[line]) for line in lines},
     )
 
 
+def _stored(config: Config) -> list[CountRecord]:
+    file = config.records.data_dir / OUTBOX_FILE
+    return read_records(file, config.device.tenant, config.device.id)
+
+
 def _nothing_usable(
-    config: Config, tally: Tally, records: Sequence[CountRecord], found: Intervals
+    config: Config,
+    tallies: Sequence[Tally],
+    watches: Sequence[Watch],
+    records: Sequence[CountRecord],
+    found: Intervals,
 ) -> str:
-    since, until = map(iso_utc, tally.watched_ms)
-    audited = f"{tally.path}: the audited time {since} to {until}"
+    since, until = min(w.from_ms for w in watches), max(w.to_ms for w in watches)
+    audited = f"{_named(tallies)}: the audited time {iso_utc(since)} to {iso_utc(until)}"
     if found.left_out:
         first, why = found.left_out[0]
         return (
             f"{audited} has no interval that can be compared: {_interval(first)} is left out,"
             f" because {why}; count again while the device runs undisturbed"
         )
+    advice = _advice(config.records.interval_min, since)
     if not records:
-        return (
-            f"{audited} cannot be compared: the device has no record yet; {_advice(config, tally)}"
-        )
+        return f"{audited} cannot be compared: the device has no record yet; {advice}"
     held_ms = (min(r.t0_ms for r in records), max(r.t1_ms for r in records))
     held = f"{iso_utc(held_ms[0])} to {iso_utc(held_ms[1])}"
-    if held_ms[1] <= tally.watched_ms[0] or tally.watched_ms[1] <= held_ms[0]:
+    if held_ms[1] <= since or until <= held_ms[0]:
         return (
             f"{audited} does not overlap the records of the device, {held}; is the time zone"
             " of the tally right, as in 2026-03-02T09:15:04+08:00, and is it this device?"
             " A record is stored some 10 s after its interval ends"
         )
+    gaps = unrecorded(records, watches, config.records.interval_min * 60_000)
+    if gaps:
+        return f"{audited} cannot be compared: {_gap(gaps[0])}"
+    return f"{audited} contains no whole interval of the device, whose records are {held}; {advice}"
+
+
+def _gap(gap: Watch) -> str:
     return (
-        f"{audited} contains no whole interval of the device, whose records are {held};"
-        f" {_advice(config, tally)}"
+        f"{gap.line} {iso_utc(gap.from_ms)} to {iso_utc(gap.to_ms)} has no record; either the"
+        " device was off, or it was not stored yet: try again in 10 s"
     )
 
 
-def _advice(config: Config, tally: Tally) -> str:
-    minutes = config.records.interval_min
+def _advice(minutes: int, since_ms: int) -> str:
+    begin_ms = since_ms - since_ms % (minutes * 60_000)
     return (
         f"count over at least one whole interval of {minutes} min, wait 10 s for its record,"
         " and say from when to when you watched, e.g."
-        f" --from {_multiple(tally.watched_ms[0], minutes)}"
-        f" --to {_multiple(tally.watched_ms[0] + minutes * 60_000, minutes)}"
+        f" --from {iso_utc(begin_ms)} --to {iso_utc(begin_ms + minutes * 60_000)}"
     )
-
-
-def _multiple(at_ms: int, minutes: int) -> str:
-    return iso_utc(at_ms - at_ms % (minutes * 60_000))
 
 
 def _interval(record: CountRecord) -> str:
     return f"{record.line} {iso_utc(record.t0_ms)} to {iso_utc(record.t1_ms)}"
 
 
-def _lines(config: Config, request: AuditRequest, marks: Sequence[Mark]) -> list[str]:
-    named = request.lines or {mark.line for mark in marks}
-    return [line.id for line in config.lines if line.id in named]
+def _marks(tallies: Sequence[Tally]) -> list[Mark]:
+    return sorted((m for tally in tallies for m in tally.marks), key=lambda mark: mark.at_ms)
+
+
+def _named(tallies: Sequence[Tally]) -> str:
+    return ", ".join(str(tally.path) for tally in tallies)
 
 
 def _span(marks: Sequence[Mark]) -> str:
-    return f"{iso_utc(marks[0].at_ms)} to {iso_utc(marks[-1].at_ms)}"
+    return f", {iso_utc(marks[0].at_ms)} to {iso_utc(marks[-1].at_ms)}," if marks else ""
 
 
 def _outside(count: int, what: str) -> list[str]:
     return [f"{count} tallied crossings outside {what} are left out"] if count > 0 else []
+
+
+def _nobody(rows: Sequence[Row]) -> list[str]:
+    """Name the lines that cannot be judged."""
+    counted: dict[str, int] = {}
+    tallied: dict[str, int] = {}
+    for row in rows:
+        counted[row.line] = counted.get(row.line, 0) + row.counted
+        tallied[row.line] = tallied.get(row.line, 0) + row.tallied
+    return [
+        f"{line}: nobody was tallied there, so nothing can be said; the device counted {number}"
+        for line, number in counted.items()
+        if not tallied[line]
+    ]
 
 
 def _now_ms() -> int:

@@ -1,25 +1,26 @@
-"""The calibration record: what the last audit of this device found, in its data folder.
+"""The calibration records: what the last decided audit of each line found, in the data folder.
 
-Its own hash appears as `cal` in the records that are counted under the same
-conditions. `cal` says that there was an audit and which one, not that it was passed:
-that is in the record's `verdict`.
+A record's own hash appears as `cal` in the records of its line that are counted under
+the same conditions, if the audit was passed. A failed audit is written too: it ends what
+an earlier one allowed. An audit that decides nothing is not written.
 """
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from errno import EACCES
 from math import ceil, floor
 from pathlib import Path
 
 import structlog
 
-from edge.audit import CONFIDENCE, LIMIT, Judgement, Mode
+from edge.audit import CONFIDENCE, LIMIT, Judgement, Mode, Verdict
 from edge.errors import OutboxError
 from edge.messages import canonical, iso_utc
 
-FILE_NAME = "calibration.json"
 DAY_MS = 86_400_000
 
 _log = structlog.get_logger(__name__)
@@ -39,14 +40,14 @@ def calibration_record(
     judgement: Judgement,
     *,
     mode: Mode,
-    lines: Sequence[str],
+    line: str,
     audited_ms: tuple[int, int],
     by: str,
-    evidence: Mapping[str, str],
+    evidence: Mapping[str, str | Sequence[str]],
     now_ms: int,
     valid_days: int,
 ) -> dict[str, object]:
-    """Return the record, its hash included.
+    """Return the record of one line, its hash included.
 
     `evidence` are hashes of what was compared. For intervals `misses` and `false` are
     the least possible. The interval of shares is rounded outwards.
@@ -61,7 +62,7 @@ def calibration_record(
         "by": by,
         "mode": str(mode),
         "at_least": mode is Mode.INTERVALS,
-        "lines": list(lines),
+        "line": line,
         "from": iso_utc(audited_ms[0]),
         "to": iso_utc(audited_ms[1]),
         "n": judgement.n,
@@ -74,7 +75,7 @@ def calibration_record(
         "limit": LIMIT,
         "confidence": CONFIDENCE,
         "verdict": str(judgement.verdict),
-        "more_needed": judgement.more,
+        "needed": judgement.needed,
         "evidence": dict(evidence),
     }
     record["hash"] = hash_of(record)
@@ -87,65 +88,106 @@ def hash_of(record: Mapping[str, object]) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
+def path_of(folder: Path, line: str) -> Path:
+    """Return where the calibration record of a line is; line ids are safe as file names."""
+    return folder / f"calibration-{line}.json"
+
+
 def write(folder: Path, record: Mapping[str, object]) -> Path:
-    """Replace the calibration record of a device in one step. Raises OutboxError."""
-    path = folder / FILE_NAME
+    """Replace the calibration record of a line in one step. Raises OutboxError."""
+    path = path_of(folder, str(record["line"]))
     draft = path.with_suffix(".tmp")
+    text = json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
     try:
-        draft.write_text(
-            json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False) + "\n", "utf-8"
-        )
+        with draft.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
         draft.replace(path)
     except OSError as error:
-        raise OutboxError(
-            f"{path}: the calibration record cannot be written ({error.strerror});"
-            " run the audit as the user of the service, e.g. sudo -u lobbycount lobbycount audit …"
-        ) from error
+        raise _unwritable(path, str(error.strerror)) from error
     return path
 
 
-def refusal(record: Mapping[str, object], now: Conditions, now_ms: int) -> str | None:
-    """Say in words why a record is not valid under these conditions; None when it is."""
+def check_writable(folder: Path) -> None:
+    """Raise OutboxError where a record could not be written: better now than after an hour."""
+    if not folder.is_dir():
+        raise _unwritable(folder, "there is no such folder")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise _unwritable(folder, os.strerror(EACCES))
+
+
+def _unwritable(path: Path, reason: str) -> OutboxError:
+    return OutboxError(
+        f"{path}: the calibration record cannot be written ({reason});"
+        " run the audit on the device as the user of the service,"
+        " e.g. sudo -u lobbycount lobbycount audit …"
+    )
+
+
+def refusal(record: Mapping[str, object], line: str, now: Conditions, now_ms: int) -> str | None:
+    """Say in words why a line has no calibration by this record; None when it has."""
     if record.get("hash") != hash_of(record):
         return "the calibration record was changed after the audit or is damaged"
-    if record.get("dev") != now.dev:
-        return f"the calibration record is of another device, {record.get('dev')}"
     audited = f"the audit of {record.get('when')}"
-    if record.get("cfg") != now.cfg:
-        return f"the config changed since {audited}: {record.get('cfg')} then, {now.cfg} now"
-    if record.get("model") != now.model:
-        return f"the model changed since {audited}: {record.get('model')} then, {now.model} now"
-    if now_ms >= datetime.fromisoformat(str(record["expires"])).timestamp() * 1000:
-        return f"{audited} expired on {record.get('expires')}"
-    return None
+    verdict, expires = record.get("verdict"), str(record["expires"])
+    reasons = {
+        f"the calibration record is of another device, {record.get('dev')}": (
+            record.get("dev") != now.dev
+        ),
+        f"the calibration record is of another line, {record.get('line')}": (
+            record.get("line") != line
+        ),
+        f"the config changed since {audited}: {record.get('cfg')} then, {now.cfg} now": (
+            record.get("cfg") != now.cfg
+        ),
+        f"the model changed since {audited}: {record.get('model')} then, {now.model} now": (
+            record.get("model") != now.model
+        ),
+        f"{audited} expired on {expires}": (
+            now_ms >= datetime.fromisoformat(expires).timestamp() * 1000
+        ),
+        f"{audited} was not passed, its verdict is {verdict}": verdict != Verdict.UNDER,
+    }
+    return next((reason for reason, holds in reasons.items() if holds), None)
 
 
 class Calibration:
-    """The calibration record of a data folder, as it counts for what runs now."""
+    """The calibration records of a data folder, as they count for what runs now."""
 
-    def __init__(self, folder: Path, conditions: Conditions) -> None:
-        self._path = folder / FILE_NAME
-        self._conditions = conditions
-        self._told: tuple[str | None, str | None] | None = None
+    def __init__(self, folder: Path, lines: Sequence[str], conditions: Conditions) -> None:
+        self._folder, self._lines, self._conditions = folder, lines, conditions
+        self._told: dict[str, tuple[str | None, str | None]] = {}
 
-    def cal(self, now_ms: int) -> str | None:
-        """Return the hash for the records, or None; the log says why, once per change."""
-        found, why = self._found(now_ms)
-        if (found, why) != self._told:
-            self._told = (found, why)
-            if found:
-                _log.info("calibration.valid", cal=found)
-            else:
-                _log.info("calibration.none", reason=why, file=str(self._path))
+    def cals(self, now_ms: int) -> dict[str, str]:
+        """Return the hash for the records of each line that has one.
+
+        The log says why a line has none, once per change.
+        """
+        found: dict[str, str] = {}
+        for line in self._lines:
+            cal, why = self._found(line, now_ms)
+            if cal is not None:
+                found[line] = cal
+            if self._told.get(line) != (cal, why):
+                self._told[line] = (cal, why)
+                self._tell(line, cal, why)
         return found
 
-    def _found(self, now_ms: int) -> tuple[str | None, str | None]:
+    def _tell(self, line: str, cal: str | None, why: str | None) -> None:
+        if cal is not None:
+            _log.info("calibration.valid", line=line, cal=cal)
+        else:
+            file = str(path_of(self._folder, line))
+            _log.info("calibration.none", line=line, reason=why, file=file)
+
+    def _found(self, line: str, now_ms: int) -> tuple[str | None, str | None]:
         try:
-            record = json.loads(self._path.read_text("utf-8"))
-            why = refusal(record, self._conditions, now_ms)
+            record = json.loads(path_of(self._folder, line).read_text("utf-8"))
+            why = refusal(record, line, self._conditions, now_ms)
             return (None, why) if why else (str(record["hash"]), None)
         except FileNotFoundError:
-            return None, "this device was never audited; see `lobbycount audit --help`"
+            return None, "this line was never audited; see `lobbycount audit --help`"
         except OSError as error:
             return None, f"the calibration record cannot be read ({error.strerror})"
         except (ValueError, LookupError, AttributeError, TypeError, RecursionError):

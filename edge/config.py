@@ -224,7 +224,8 @@ class Config(Section):
         twice = sorted({i for i in ids if ids.count(i) > 1})
         if twice:
             raise ValueError(
-                f"the id {twice[0]!r} is used twice; every line and zone needs its own"
+                f"the id {twice[0]!r} is used twice; every line and zone needs its own,"
+                f" e.g. id: {twice[0]}-zone"
             )
         if "device" in info.data and any(zone.windows for zone in zones):
             _time_zone(info.data["device"].time_zone)  # the default is not looked up before
@@ -235,10 +236,15 @@ class Config(Section):
         return _time_zone(self.device.time_zone) if any(z.windows for z in self.zones) else UTC
 
     def hash(self) -> str:
-        """Return 12 hex digits of what this file says about the counting."""
-        sections = {"camera", "lines", "zones", "counting", "records"}
+        """Return 12 hex digits of what this file says about the counting.
+
+        What is not there does not change it, so that a new version of the program which
+        knows more settings keeps the hashes that are in records and calibrations.
+        """
+        sections = {"camera", "lines", "counting", "records"} | ({"zones"} if self.zones else set())
         relevant = self.model_dump(mode="json", include=sections)
-        relevant["time_zone"] = self.device.time_zone
+        if any(zone.windows for zone in self.zones):
+            relevant["time_zone"] = self.device.time_zone
         relevant["camera"].pop("source")
         relevant["records"].pop("data_dir")
         text = json.dumps(relevant, sort_keys=True, ensure_ascii=False)

@@ -1,7 +1,8 @@
 """Daily windows of local time as intervals of UTC.
 
 A window is on the wall clock: on the day of a clock change it is as long as the
-wall clock makes it, and a time that comes twice means the first one.
+wall clock makes it. A time that comes twice means the first one; a time that is left
+out means the moment of the change, so that windows which do not overlap never do.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,6 +11,7 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from edge.vocabulary import DailyWindow
 
 Span = tuple[int, int]
+_MINUTE = timedelta(minutes=1)
 
 
 def spans(windows: Sequence[DailyWindow], zone: tzinfo, t0_ms: int, t1_ms: int) -> tuple[Span, ...]:
@@ -39,4 +41,9 @@ def _days(zone: tzinfo, t0_ms: int, t1_ms: int) -> Iterator[date]:
 def _utc_ms(day: date, minutes: int, zone: tzinfo) -> int:
     """Date a time of day; 1440 minutes are the midnight that ends it."""
     wall = datetime.combine(day, time()) + timedelta(minutes=minutes)
-    return round(wall.replace(tzinfo=zone).timestamp() * 1000)
+    moment = wall.replace(tzinfo=zone).astimezone(UTC)
+    offset = moment.astimezone(zone).utcoffset()
+    if moment.astimezone(zone).replace(tzinfo=None) != wall:  # left out: go back to the change
+        while (moment - _MINUTE).astimezone(zone).utcoffset() == offset:
+            moment -= _MINUTE
+    return round(moment.timestamp() * 1000)

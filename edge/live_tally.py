@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from math import ceil
 from pathlib import Path
+from shlex import quote
 
 from edge.adapters import health as machine
 from edge.adapters.keyboard import Keyboard, open_keyboard
@@ -13,7 +14,8 @@ from edge.audit import DIRECTIONS
 from edge.config import Config
 from edge.errors import BadInputError, LobbyCountError
 from edge.messages import iso_utc
-from edge.tally import Tally, TallyFile, digest
+from edge.tally import Tally, parse_tally
+from edge.tally_file import TallyFile
 from edge.vocabulary import Line, Outcome
 
 _REFRESH_S = 1.0
@@ -38,25 +40,26 @@ class LiveTally:
         self._keyboard, self._tally, self._line = keyboard, tally, line
         self._interval_ms, self._now_ms, self._write = interval_ms, now_ms, write
 
-    def count(self) -> tuple[int, int]:
-        """Take keys until q; return when the counting began and ended, UTC milliseconds.
+    def count(self) -> None:
+        """Take keys until q.
 
-        Raises KeyboardInterrupt or EOFError when it is cut off; the file is complete then too.
+        Raises KeyboardInterrupt or EOFError when it is cut off; every key is in the file
+        then, but nobody knows how long the line was watched after the last one.
         """
-        began_ms = self._now_ms()
         self._write(self._prompt())
         last = ""
         while True:
-            self._write(f"{_CLEAR}{self._status(began_ms)}{last}")
+            self._write(f"{_CLEAR}{self._status()}{last}")
             for key in self._keyboard.keys(_REFRESH_S).lower():
                 if key == "q":
+                    self._tally.end()
                     self._write("\n")
-                    return began_ms, self._now_ms()
+                    return
                 last = f"  | {self._taken(key)}"
 
     def _taken(self, key: str) -> str:
         if key in _KEYS:
-            mark = self._tally.add(self._line.id, _KEYS[key])
+            mark = self._tally.add(_KEYS[key])
             return f"{_SIGNS[mark.direction]} {iso_utc(mark.at_ms)[11:19]}Z"
         if key == "u":
             undone = self._tally.undo()
@@ -80,28 +83,29 @@ class LiveTally:
             f"  已存 saved to {self._tally.path}\n"
         )
 
-    def _status(self, began_ms: int) -> str:
+    def _status(self) -> str:
         marks = self._tally.marks
         counts = "  ".join(
             f"{_SIGNS[d]} {sum(mark.direction is d for mark in marks)}" for d in DIRECTIONS
         )
-        whole, wait_ms = self._intervals(began_ms)
+        whole, wait_ms = self._intervals()
         minutes, seconds = divmod(ceil(wait_ms / 1000), 60)
         return f"{counts}  完整时段 intervals {whole} (+1: {minutes}:{seconds:02d})"
 
-    def _intervals(self, began_ms: int) -> tuple[int, int]:
+    def _intervals(self) -> tuple[int, int]:
         """Return how many whole intervals were watched, and how long the next one takes."""
-        first_ms = ceil(began_ms / self._interval_ms) * self._interval_ms
+        first_ms = ceil(self._tally.began_ms / self._interval_ms) * self._interval_ms
         now_ms = self._now_ms()
         whole = max(0, (now_ms - first_ms) // self._interval_ms)
         return whole, first_ms + (whole + 1) * self._interval_ms - now_ms
 
 
 def count_live(
-    config: Config, path: Path | None, wanted: Sequence[str], now_ms: Callable[[], int]
+    config: Config, path: Path | None, wanted: Sequence[str], now_ms: Callable[[], int], again: str
 ) -> Tally:
     """Tally one line by key press into a file until q.
 
+    again: what else `lobbycount audit FILE` needs to evaluate it another time.
     Raises LobbyCountError, with the place of the file, when it is cut off.
     """
     lines = {line.id: line for line in configured_lines(config)}
@@ -114,7 +118,7 @@ def count_live(
     _check_running(config.records.data_dir)
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%SZ")
     file = path or Path(f"tally-{chosen[0]}-{stamp}.csv")
-    with open_keyboard() as keyboard, TallyFile(file, now_ms) as tally:
+    with open_keyboard() as keyboard, TallyFile(file, chosen[0], now_ms) as tally:
         live = LiveTally(
             keyboard,
             tally,
@@ -124,22 +128,20 @@ def count_live(
             write=_to_terminal,
         )
         try:
-            watched = live.count()
+            live.count()
         except (KeyboardInterrupt, EOFError):
             raise LobbyCountError(
-                f"\n{file}: the counting was cut off; {len(tally.marks)} crossings are kept there,"
-                f" evaluate them with lobbycount audit {file} --line {chosen[0]}"
+                f"\n{file}: the counting was cut off; {len(tally.marks)} crossings are kept there"
+                " and the line counts as watched until the last of them;"
+                f" evaluate them with lobbycount audit {quote(str(file))}{again}"
             ) from None
     if not tally.marks:
         raise BadInputError(
             f"{file}: the tally is empty, so nothing can be compared;"
             " count while people pass, one key each, and press q at the end"
         )
-    sys.stderr.write(
-        f"again 再次评估: lobbycount audit {file} --line {chosen[0]}"
-        f" --from {iso_utc(watched[0])} --to {iso_utc(watched[1])}\n"
-    )
-    return Tally(file, tally.marks, watched, digest(file.read_bytes()))
+    sys.stderr.write(f"again 再次评估: lobbycount audit {quote(str(file))}{again}\n")
+    return parse_tally(file, file.read_bytes(), list(lines))
 
 
 def _check_running(folder: Path) -> None:

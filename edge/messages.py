@@ -1,8 +1,10 @@
 """Records ↔ topics and versioned JSON: the contract with every subscriber.
 
 Pure text in, pure text out. The major version is in the topic (`pc/v1/…`), the
-minor in the payload (`"v":"1.0"`); writers follow `config/schemas/`, readers
-ignore fields they do not know.
+minor in the payload (`"v"`); writers follow `config/schemas/`, readers ignore
+fields they do not know. A payload says the lowest minor version that describes it:
+1.1 added zones, and what has none is a 1.0 payload, byte for byte. So a reader
+that was written against 1.0 and is strict about it loses nothing it could read.
 
 A record is sealed once, when it is stored: its JSON is canonical (sorted keys,
 no spaces, UTF-8; the form of RFC 8785) and `chain` is the SHA-256 of the
@@ -31,6 +33,7 @@ from edge.vocabulary import (
 )
 
 VERSION = "1.0"
+VERSION_WITH_ZONES = "1.1"
 DELIVERY = "puback"
 """What makes the device consider a record delivered; subscribers read it in `info` and `status`."""
 RECORD_RETENTION_DAYS = 35
@@ -147,11 +150,13 @@ def _coverage(bucket: Bucket) -> dict[str, object]:
 def counts_message(tenant: str, dev: str, stream: str, records: Sequence[StoredRecord]) -> Message:
     """Return a batch of sealed records of one stream; their text is passed on untouched."""
     bodies = ",".join(record.body for record in records)
+    has_zones = any("zone" in json.loads(record.body) for record in records)
+    version = VERSION_WITH_ZONES if has_zones else VERSION
     text = (
         f'{{"dev":{canonical(dev)},"records":[{bodies}],'
-        f'"stream":{canonical(stream)},"v":{canonical(VERSION)}}}'
+        f'"stream":{canonical(stream)},"v":{canonical(version)}}}'
     )
-    return _message(tenant, dev, "counts", text, qos=1, retain=False)
+    return _message(tenant, dev, "counts", text, qos=1, retain=False, version=version)
 
 
 def status_message(tenant: str, dev: str, at_ms: int, state: State) -> Message:
@@ -185,11 +190,14 @@ def info_message(
         "stream": stream,
         **asdict(provenance),
     }
+    version = VERSION
     if zones:
+        version = VERSION_WITH_ZONES
         fields["zones"] = [
             {"id": zone.id, "kind": str(zone.kind), "name": zone.name or zone.id} for zone in zones
         ]
-    return _message(tenant, dev, "info", _payload(dev, fields), qos=1, retain=True)
+    text = _payload(dev, fields, version)
+    return _message(tenant, dev, "info", text, qos=1, retain=True, version=version)
 
 
 def health_message(
@@ -227,8 +235,8 @@ def privacy_message(
     return _message(tenant, dev, "privacy", _payload(dev, fields), qos=1, retain=True)
 
 
-def _payload(dev: str, fields: Mapping[str, object]) -> str:
-    return canonical({"v": VERSION, "dev": dev, **fields})
+def _payload(dev: str, fields: Mapping[str, object], version: str = VERSION) -> str:
+    return canonical({"v": version, "dev": dev, **fields})
 
 
 def _message(
@@ -240,6 +248,7 @@ def _message(
     qos: int,
     retain: bool,
     expiry_s: int | None = None,
+    version: str = VERSION,
 ) -> Message:
     return Message(
         topic=topic(tenant, dev, leaf),
@@ -247,5 +256,5 @@ def _message(
         qos=qos,
         retain=retain,
         expiry_s=expiry_s,
-        properties=(("schema", f"{leaf}/{VERSION}"),),
+        properties=(("schema", f"{leaf}/{version}"),),
     )

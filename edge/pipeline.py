@@ -5,8 +5,8 @@
 Delivery runs elsewhere (`delivery`); nothing here waits for a network.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from math import floor
 
 import numpy as np
@@ -19,6 +19,7 @@ from edge.ports import Clock, Detector, Outbox
 from edge.tracking import Tracker
 from edge.vocabulary import (
     Bucket,
+    CountBucket,
     Counted,
     Detections,
     Frame,
@@ -73,6 +74,8 @@ class Pipeline:
         self._outbox, self.provenance = outbox, provenance
         self.on_saved: Callable[[Sequence[Bucket]], None] = lambda _: None
         """Called with what was stored; wakes the delivery."""
+        self.cals: Mapping[str, str] = {}
+        """The calibration of each audited line; appears in its records."""
         # Dates come from one offset, so a clock that steps cannot fold two intervals.
         self._utc_offset = clock.utc() - clock.monotonic()
         # How good the dates are was decided at that moment, whatever the clock learns later.
@@ -126,7 +129,7 @@ class Pipeline:
 
     def _save(self, buckets: list[Bucket]) -> None:
         """Store closed buckets; keep them in memory while the outbox cannot be written."""
-        self._unsaved += buckets
+        self._unsaved += map(self._calibrated, buckets)
         if not self._unsaved:
             return
         try:
@@ -138,6 +141,10 @@ class Pipeline:
             saved, self._unsaved = self._unsaved, []
             self.on_saved(saved)
         self.progress.unsaved = len(self._unsaved)
+
+    def _calibrated(self, bucket: Bucket) -> Bucket:
+        cal = self.cals.get(bucket.line) if isinstance(bucket, CountBucket) else None
+        return replace(bucket, provenance=replace(bucket.provenance, cal=cal)) if cal else bucket
 
     def _utc_ms(self, at: float) -> int:
         return floor((at + self._utc_offset) * 1000)

@@ -49,8 +49,12 @@ def subject_of(bucket: Bucket) -> Subject:
     return Subject("zone", bucket.zone)
 
 
-def mean_stay_s(sums: ZoneSums) -> float | None:
+def mean_stay_s(sums: ZoneSums, over_ms: int | None = None) -> float | None:
     """Return the mean time a visit lasts, by Little's law; None where it would say too much.
+
+    over_ms: how long the sums were taken. Visits that outlast it are mostly outside of it, so
+    a mean above is no finding but the law out of its range: ten seated people and five who
+    pass by give half an hour in a quarter of one.
 
     W = L / λ (J. D. C. Little, A Proof for the Queuing Formula L = λW, Operations
     Research 9, 1961, 383–387): presence over arrivals, with no need to know who left when.
@@ -58,6 +62,8 @@ def mean_stay_s(sums: ZoneSums) -> float | None:
     what those visits have outside, so long times come from sums over many intervals.
     """
     if min(sums.arrivals, sums.departures) < SUPPRESSED_UNDER:
+        return None
+    if over_ms is not None and sums.presence_ms > over_ms * sums.arrivals:
         return None
     return _seconds(round(sums.presence_ms / sums.arrivals / 100) * 100)
 
@@ -80,19 +86,19 @@ def reading(bucket: Bucket, totals: Totals) -> dict[str, object]:
         "tot_arrivals": totals.second,
     }
     sums = bucket.sums
-    values = zone_reading(bucket.kind, sums or ZoneSums())
+    values = zone_reading(bucket.kind, sums or ZoneSums(), bucket.t1_ms - bucket.t0_ms)
     return fields | (dict.fromkeys(values) if sums is None else values)
 
 
-def zone_reading(kind: ZoneKind, sums: ZoneSums) -> dict[str, object]:
-    """Return the fields that say what happened in a zone."""
+def zone_reading(kind: ZoneKind, sums: ZoneSums, over_ms: int | None = None) -> dict[str, object]:
+    """Return the fields that say what happened in a zone during `over_ms`."""
     values: dict[str, object] = {
         "presence_s": _seconds(sums.presence_ms),
         "used_s": _seconds(sums.used_ms),
         "arrivals": sums.arrivals,
         "departures": sums.departures,
         "peak": sums.peak,
-        "wait_s" if kind is ZoneKind.QUEUE else "dwell_s": mean_stay_s(sums),
+        "wait_s" if kind is ZoneKind.QUEUE else "dwell_s": mean_stay_s(sums, over_ms),
     }
     if kind is ZoneKind.ACTIVITY:
         values["window_s"] = _seconds(sums.window_ms)

@@ -20,6 +20,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _COUNTS = ("in", "out", "uturn", "ambiguous", "born_past_line")
 _SUMS = ("presence_s", "used_s", "arrivals", "departures", "peak")
+_WINDOW_SUMS = ("window_s", "in_window_s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,8 @@ class CountRecord:
 class ZoneRecord:
     """One interval of one zone as received. The sums are None when nobody was looking.
 
-    A queue zone has `wait_s`, every other kind `dwell_s`; both are None under five visits.
+    A queue zone has `wait_s`, every other kind `dwell_s`; both are None under five visits
+    and where the mean would be longer than the interval.
     `window_s` and `in_window_s` are of an activity zone.
     """
 
@@ -233,7 +235,7 @@ def _record(envelope: Mapping[str, Any], index: int, raw: object) -> Record:
         _check(index, raw, _KIND_CHECKS.get(raw["kind"], _DWELL_CHECKS))
     if raw["dev"] != envelope.get("dev") or raw["stream"] != envelope.get("stream"):
         raise MessageError(f"record {index} of the batch is of another device or stream")
-    counts = [raw[name] for name in (_SUMS if is_zone else _COUNTS)]
+    counts = [raw[name] for name in _additive(raw, is_zone)]
     if None in counts and any(count is not None for count in counts):
         raise MessageError(f"record {index} of the batch has some counts null and some not")
     t0_ms, t1_ms = _milliseconds(index, raw["t0"]), _milliseconds(index, raw["t1"])
@@ -241,6 +243,13 @@ def _record(envelope: Mapping[str, Any], index: int, raw: object) -> Record:
         raise MessageError(f"record {index} of the batch ends before it begins")
     common = _common(raw, t0_ms, t1_ms)
     return _zone_record(raw, common) if is_zone else _line_record(raw, common)
+
+
+def _additive(raw: Mapping[str, Any], is_zone: bool) -> tuple[str, ...]:
+    """Return the fields that are null together, when nobody was looking."""
+    if not is_zone:
+        return _COUNTS
+    return _SUMS + _WINDOW_SUMS if raw["kind"] == "activity" else _SUMS
 
 
 def _check(index: int, raw: Mapping[str, Any], checks: _Checks) -> None:

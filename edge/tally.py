@@ -1,120 +1,170 @@
 """A manual tally as a file: CSV with the header `time,line,direction`.
 
 time,line,direction
+2026-03-02T09:13:40+08:00,door,begin
 2026-03-02T09:15:04+08:00,door,in
+2026-03-02T09:31:00+08:00,door,end
+
+`begin` and `end` say when the line was watched. Without them it was watched from the
+first to the last crossing of the file.
 """
 
 import csv
 import hashlib
-import os
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import tzinfo
 from difflib import get_close_matches
-from errno import ENOSPC
 from io import StringIO
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
-from edge.audit import Mark
+from edge.audit import Mark, Watch
 from edge.errors import BadInputError
-from edge.messages import iso_utc
+from edge.tally_times import EXAMPLE, is_local, utc_ms
 from edge.vocabulary import Outcome
 
 HEADER = ("time", "line", "direction")
-TIME_EXAMPLE = "2026-03-02T09:15:04+08:00"
+BEGIN, END = "begin", "end"
+_HEADER_WORDS = {"时间": "time", "计数线": "line", "方向": "direction"}
+_WORDS = {"进": "in", "出": "out", "开始": BEGIN, "结束": END}
+_SEPARATORS = ",;\t"
 _MOST_PROBLEMS = 10
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_EARLIEST = datetime(2000, 1, 2, tzinfo=UTC)
-_LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 
 
-def utc_ms(text: str) -> int:
-    """Read ISO 8601 with Z or an offset as UTC milliseconds.
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """A tally that was made: its marks in order, when which line was watched, its file's hash.
 
-    Raises ValueError saying what is wrong and what works.
+    local: some times had no offset and were read on the clock of the device's time zone.
     """
-    try:
-        moment = datetime.fromisoformat(text.strip())
-    except ValueError:
-        raise ValueError(f"{text!r} is not a date and time; e.g. {TIME_EXAMPLE}") from None
-    if moment.tzinfo is None:
-        raise ValueError(
-            f"{text!r} has no time zone; add the offset or Z, e.g. {TIME_EXAMPLE}"
-            " or 2026-03-02T01:15:04Z"
-        )
-    if not _EARLIEST < moment < _LATEST:
-        raise ValueError(f"{text!r} is not in this century; e.g. {TIME_EXAMPLE}")
-    return (moment - _EPOCH) // timedelta(milliseconds=1)
+
+    path: Path
+    marks: list[Mark]
+    watches: list[Watch]
+    digest: str
+    local: bool = False
 
 
-def parse_tally(path: Path, content: bytes, lines: Sequence[str]) -> list[Mark]:
-    """Read a tally of these lines, in the order of time; `path` is for the messages only.
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    number: int
+    at_ms: int
+    line: str
+    word: str
+
+
+def digest(content: bytes) -> str:
+    """Return 12 hex digits of the content of a file."""
+    return hashlib.sha256(content).hexdigest()[:12]
+
+
+def parse_tally(
+    path: Path, content: bytes, lines: Sequence[str], local: tzinfo | None = None
+) -> Tally:
+    """Read a tally of these lines; `path` is for the messages only.
 
     Raises BadInputError with one line per problem, each with its place.
     """
     rows = _rows(path, content)
-    if not rows or [cell.strip().lower() for cell in rows[0][1]] != list(HEADER):
+    if not rows or tuple(_header_words(rows[0][1])[:3]) != HEADER:
         raise BadInputError(
             f"{path}:1: the first line must be the header {','.join(HEADER)};"
-            f" a crossing is then e.g. {TIME_EXAMPLE},{lines[0]},in"
+            f" a crossing is then e.g. {EXAMPLE},{lines[0]},in"
         )
-    marks: list[Mark] = []
+    columns = len(rows[0][1])
+    entries: list[_Entry] = []
     problems: list[str] = []
     for number, row in rows[1:]:
         try:
-            marks.append(_mark(row, lines))
+            entries.append(_entry(number, row, columns, lines, local))
         except ValueError as problem:
             problems.append(f"{path}:{number}: {problem}")
+    entries.sort(key=lambda entry: entry.at_ms)
+    watches, more = _watches(path, entries)
+    _raise(path, problems + more)
+    if not entries:
+        raise BadInputError(
+            f"{path}:2: the tally is empty, so nothing can be compared;"
+            f" add a line per crossing, e.g. {EXAMPLE},{lines[0]},in"
+        )
+    return Tally(
+        path,
+        [Mark(e.at_ms, e.line, Outcome(e.word)) for e in entries if e.word not in (BEGIN, END)],
+        watches,
+        digest(content),
+        local=any(is_local(row[0]) for _, row in rows[1:]),
+    )
+
+
+def _raise(path: Path, problems: Sequence[str]) -> None:
     if problems:
         more = len(problems) - _MOST_PROBLEMS
         rest = [f"{path}: and {more} more lines like these"] if more > 0 else []
-        raise BadInputError("\n".join(problems[:_MOST_PROBLEMS] + rest))
-    if not marks:
-        raise BadInputError(
-            f"{path}:2: the tally is empty, so nothing can be compared;"
-            f" add a line per crossing, e.g. {TIME_EXAMPLE},{lines[0]},in"
-        )
-    return sorted(marks, key=lambda mark: mark.at_ms)
+        raise BadInputError("\n".join([*problems[:_MOST_PROBLEMS], *rest]))
 
 
 def _rows(path: Path, content: bytes) -> list[tuple[int, list[str]]]:
-    """Return the rows that are not blank, with their line numbers."""
+    """Return the rows that are not blank, without blanks at their ends, with line numbers."""
+    text = _text(path, content)
+    head = next((line for line in text.splitlines() if line.strip()), "")
+    separator = max(_SEPARATORS, key=head.count)
+    reader = csv.reader(StringIO(text, newline=""), delimiter=separator)
+    rows = []
     try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        number = content.count(b"\n", 0, error.start) + 1
-        raise BadInputError(
-            f"{path}:{number}: this is not UTF-8 text;"
-            ' save the table as "CSV UTF-8", or as text in an editor'
-        ) from None
-    reader = csv.reader(StringIO(text, newline=""))
-    try:
-        return [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
+        for row in reader:
+            cells = [cell.strip() for cell in row]
+            while cells and not cells[-1]:
+                del cells[-1]
+            if cells:
+                rows.append((reader.line_num, cells))
     except csv.Error as error:
         raise BadInputError(
-            f"{path}:{reader.line_num}: this is not CSV ({error});"
-            f" a line is e.g. {TIME_EXAMPLE},door,in"
+            f"{path}:{reader.line_num}: this is not CSV ({error}); a line is e.g. {EXAMPLE},door,in"
         ) from None
+    return rows
 
 
-def _mark(row: Sequence[str], lines: Sequence[str]) -> Mark:
-    if len(row) != len(HEADER):
+def _text(path: Path, content: bytes) -> str:
+    """Decode what spreadsheets in China save: UTF-8, UTF-16 ("Unicode text") or GB 18030."""
+    wide = content.startswith((b"\xff\xfe", b"\xfe\xff"))
+    for encoding in ("utf-16",) if wide else ("utf-8-sig", "gb18030"):
+        try:
+            text = content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        if "\0" not in text:
+            return text
+    raise BadInputError(
+        f"{path}:1: this is not text of a known kind;"
+        ' save the table as "CSV UTF-8", or as text in an editor'
+    )
+
+
+def _header_words(row: Sequence[str]) -> list[str]:
+    return [_HEADER_WORDS.get(cell, cell.lower()) for cell in row]
+
+
+def _entry(
+    number: int, row: Sequence[str], columns: int, lines: Sequence[str], local: tzinfo | None
+) -> _Entry:
+    if not len(HEADER) <= len(row) <= columns:
         raise ValueError(
-            f"has {len(row)} columns instead of {len(HEADER)};"
-            f" e.g. {TIME_EXAMPLE},{lines[0]},in, separated by commas"
+            f"has {len(row)} columns instead of {columns};"
+            f" e.g. {EXAMPLE},{lines[0]},in, separated as in the header"
         )
-    time, line, direction = (cell.strip() for cell in row)
+    time, line, word = row[:3]
     try:
-        at_ms = utc_ms(time)
+        at_ms = utc_ms(time, local, to_the_second=True)
     except ValueError as problem:
         raise ValueError(f"time: {problem}") from None
     check_line(line, lines)
-    if direction.lower() not in {"in", "out"}:
-        raise ValueError(f"direction: must be 'in' or 'out', not {direction!r}; e.g. in")
-    return Mark(at_ms, line, Outcome(direction.lower()))
+    meaning = _WORDS.get(word, word.lower())
+    if meaning not in {"in", "out", BEGIN, END}:
+        raise ValueError(
+            f"direction: must be 'in' or 'out' (进, 出), not {word!r}; e.g. in;"
+            " 'begin' and 'end' say when the line was watched"
+        )
+    return _Entry(number, at_ms, line, meaning)
 
 
 def check_line(line: str, lines: Sequence[str]) -> None:
@@ -125,93 +175,37 @@ def check_line(line: str, lines: Sequence[str]) -> None:
         raise ValueError(f"line: {line!r} is not a line of the config; {hint}")
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """A tally that was made: its marks, when somebody watched, and the hash of its file."""
-
-    path: Path
-    marks: list[Mark]
-    watched_ms: tuple[int, int]
-    digest: str
-
-
-def digest(content: bytes) -> str:
-    """Return 12 hex digits of the content of a file."""
-    return hashlib.sha256(content).hexdigest()[:12]
+def _watches(path: Path, entries: Sequence[_Entry]) -> tuple[list[Watch], list[str]]:
+    """Return when each line was watched, and what is wrong with what was said of it."""
+    found: list[Watch] = []
+    problems: list[str] = []
+    for line in dict.fromkeys(entry.line for entry in entries):
+        own = [entry for entry in entries if entry.line == line]
+        if any(entry.word in (BEGIN, END) for entry in own):
+            _follow(path, own, found, problems)
+        else:
+            found.append(Watch(line, entries[0].at_ms, entries[-1].at_ms))
+    return found, problems
 
 
-class TallyFile:
-    """A tally being made: every crossing is on the disk before the next key is read."""
-
-    def __init__(self, path: Path, now_ms: Callable[[], int]) -> None:
-        """Create the file. Raises BadInputError when there is one, or it cannot be made."""
-        self.path = path
-        self.marks: list[Mark] = []
-        self._now_ms = now_ms
-        self._ends: list[int] = []
-        try:
-            self._file = path.open("xb", buffering=0)
-        except FileExistsError:
-            raise BadInputError(
-                f"{path}: is there already and may hold a tally; give a new name,"
-                " or leave --live out to evaluate it"
-            ) from None
-        except OSError as error:
-            raise BadInputError(
-                f"{path}: cannot be written ({error.strerror}); give a path of your own,"
-                " e.g. /tmp/tally.csv"
-            ) from error
-        self._append(",".join(HEADER))
-
-    def add(self, line: str, direction: Outcome) -> Mark:
-        """Note a crossing now. Raises BadInputError when it cannot be stored."""
-        mark = Mark(self._now_ms(), line, direction)
-        self._append(f"{iso_utc(mark.at_ms)},{line},{direction}")
-        self.marks.append(mark)
-        return mark
-
-    def undo(self) -> Mark | None:
-        """Take the last crossing back, in the file too; None when there is none."""
-        if not self.marks:
-            return None
-        del self._ends[-1]
-        self._guarded(lambda: self._file.truncate(self._ends[-1]))
-        self._file.seek(self._ends[-1])
-        return self.marks.pop()
-
-    def close(self) -> None:
-        """Close the file; idempotent."""
-        self._file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        _type: type[BaseException] | None,
-        _value: BaseException | None,
-        _traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def _append(self, text: str) -> None:
-        line = text.encode() + b"\n"
-
-        def write() -> None:
-            if self._file.write(line) != len(line):
-                raise OSError(ENOSPC, os.strerror(ENOSPC))
-
-        self._guarded(write)
-        self._ends.append(self._file.tell())
-
-    def _guarded(self, change: Callable[[], object]) -> None:
-        try:
-            change()
-            os.fsync(self._file.fileno())
-        except OSError as error:
-            with suppress(OSError):  # half a line would spoil the file
-                self._file.truncate(self._ends[-1] if self._ends else 0)
-            raise BadInputError(
-                f"{self.path}: cannot be written any more ({error.strerror});"
-                f" it holds {len(self.marks)} crossings, free some space and go on with a new file"
-            ) from error
+def _follow(path: Path, own: Sequence[_Entry], found: list[Watch], problems: list[str]) -> None:
+    """Add the watches of one line. One that was cut off lasts until its last crossing."""
+    began: _Entry | None = None
+    last = own[0]
+    for entry in own:
+        if entry.word != BEGIN and began is None:
+            what = "end" if entry.word == END else "crossing"
+            problems.append(
+                f"{path}:{entry.number}: this {what} of {entry.line} is outside begin and end;"
+                f" say when the watching began, e.g. {EXAMPLE},{entry.line},{BEGIN}"
+            )
+            continue
+        if began is not None and entry.word in (BEGIN, END):
+            until = entry if entry.word == END else last
+            found.append(Watch(entry.line, began.at_ms, until.at_ms))
+            began = None
+        if entry.word == BEGIN:
+            began = entry
+        last = entry
+    if began is not None:
+        found.append(Watch(began.line, began.at_ms, last.at_ms))

@@ -191,7 +191,7 @@ class Counted:
 class Occupancy:
     """The zone counter's answer to one frame for one zone.
 
-    headcount: people settled inside now.
+    headcount: people inside now, as far as they are seen.
     arrivals, departures: visits found to have begun and ended since the last answer.
     """
 

@@ -1,9 +1,14 @@
 """Who is in a zone: tracks in; headcounts, arrivals and departures out.
 
-A visit begins once a track's anchor has been clear inside the outline for the hold
-time, and ends once it has been clear outside for as long. Both ends come late by the
-same time, so a visit keeps its length; whoever stands on the outline or flickers over
-it stays where they were. Who is lost from sight when already clear outside has left.
+The headcount is of the picture: everybody whose anchor is inside the outline, as long as
+they were seen a moment ago. Who flickers over the outline counts half of the time, which
+is as often as they are inside; so presence, a sum of headcounts, needs no dead-band. A
+box that was seen in one picture only is nobody yet.
+
+Arrivals and departures need one. A visit begins once a track's anchor has been inside for
+the hold time, and ends once it has been clear outside, beyond the dead-band, for as long;
+whoever stands on the outline or flickers over it stays where they were. Who is lost from
+sight when already clear outside has left.
 
 A track that begins or ends in the middle of a zone is mostly the tracker's doing: a
 person hidden for a moment comes back under another id. An appearance and a vanishing
@@ -14,22 +19,27 @@ Who is first seen inside just after the video began was there before: they are i
 headcount and no arrival. Who is lost while there was no video is no departure.
 """
 
+from collections import Counter as Tally
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from math import dist, inf
 
-from edge.geometry import anchor_of, depth_inside, isotropic, mean_depth
+from edge.geometry import anchor_of, depth_inside, isotropic
 from edge.vocabulary import Anchor, Occupancy, Point, Track, Tracks, Zone
 
 
 @dataclass(frozen=True, slots=True)
 class ZoneSettings:
-    """Thresholds of the visit rule, in seconds and person-heights."""
+    """Thresholds, in seconds and person-heights.
+
+    unseen_s: how long somebody who is not found by the detector is still in the headcount.
+    """
 
     anchor: Anchor = Anchor.BOTTOM_CENTRE
     dead_band_heights: float = 0.10
-    hold_s: float = 1.0
+    hold_s: float = 0.5
+    unseen_s: float = 1.0
     reappear_s: float = 3.0
     reappear_heights: float = 1.0
 
@@ -38,7 +48,10 @@ class ZoneSettings:
 class _Visit:
     """Where one track is with respect to one zone."""
 
+    within: bool = False
+    """Whether the anchor was inside the outline when last seen."""
     inside: bool = False
+    """Whether a visit has begun and not ended."""
     was_outside: bool = False
     clear_side: int = 0
     clear_since: float = -inf
@@ -48,6 +61,7 @@ class _Visit:
 class _Walk:
     """What is known of one track."""
 
+    born_at: float
     last: Point
     height: float
     seen_at: float
@@ -67,7 +81,6 @@ class _Doubt:
 class _Ledger:
     """The books of one zone."""
 
-    headcount: int = 0
     arrivals: int = 0
     departures: int = 0
     appeared: list[_Doubt] = field(default_factory=list)
@@ -79,20 +92,17 @@ class _Outline:
 
     def __init__(self, zone: Zone, aspect: float) -> None:
         self._corners = tuple(isotropic(p, aspect) for p in zone.polygon)
-        self._deepest_band = mean_depth(self._corners) / 2
-        """The widest dead-band that leaves room inside."""
         xs, ys = zip(*self._corners, strict=True)
         self._left, self._right, self._top, self._bottom = min(xs), max(xs), min(ys), max(ys)
 
     def side(self, place: Point, dead_band: float) -> int:
-        """Return +1 clear inside, −1 clear outside, 0 in the dead-band."""
+        """Return +1 inside, −1 clear outside, 0 outside but in the dead-band."""
         x, y = place
-        band = min(dead_band, self._deepest_band)
         beside = max(self._left - x, x - self._right, self._top - y, y - self._bottom)
-        if beside > band:  # most people are far from most zones
+        if beside > dead_band:  # most people are far from most zones
             return -1
         depth = depth_inside(place, self._corners)
-        return 0 if abs(depth) < band else 1 if depth > 0 else -1
+        return 1 if depth > 0 else 0 if depth > -dead_band else -1
 
 
 class ZoneCounter:
@@ -129,15 +139,23 @@ class ZoneCounter:
             self._end(gone, tracks.at)
         for ledger in self._ledgers.values():
             self._pair(ledger)
-        return self._answer()
+        return self._answer(self._headcounts(tracks.at))
 
     def finish(self) -> tuple[Occupancy, ...]:
         """Book what is in doubt and forget every track: a shutdown is nobody's departure."""
         self._walks.clear()
         for ledger in self._ledgers.values():
             self._settle_doubts(ledger, inf)
-            ledger.headcount = 0
-        return self._answer()
+        return self._answer(Tally())
+
+    def _headcounts(self, at: float) -> Tally[str]:
+        """Count per zone who is inside now, or was when last seen, a moment ago."""
+        found: Tally[str] = Tally()
+        for walk in self._walks.values():
+            is_somebody = walk.born_at < walk.seen_at
+            if is_somebody and at - walk.seen_at <= self._settings.unseen_s:
+                found.update(zone for zone, visit in walk.visits.items() if visit.within)
+        return found
 
     def _follow(self, track: Track, tracks: Tracks) -> None:
         if track.observed:
@@ -149,13 +167,16 @@ class ZoneCounter:
         """Note on which side of every outline a track is."""
         place = isotropic(anchor_of(track.box, self._settings.anchor), tracks.aspect)
         height = max(track.box[3] - track.box[1], 1e-6)
-        walk = self._walks.setdefault(track.id, _Walk(place, height, tracks.at))
+        walk = self._walks.setdefault(track.id, _Walk(track.born_at, place, height, tracks.at))
         walk.last, walk.height, walk.seen_at = place, height, tracks.at
         for zone in self._zones:
             side = self._outline(zone, tracks.aspect).side(
                 place, self._settings.dead_band_heights * height
             )
             visit = walk.visits.setdefault(zone.id, _Visit())
+            visit.within = side > 0
+            if not visit.inside:  # only a visit that has begun needs care to end
+                side = side or -1
             if side != visit.clear_side:
                 visit.clear_side, visit.clear_since = side, tracks.at
 
@@ -171,7 +192,6 @@ class ZoneCounter:
                 visit.was_outside = True
             elif track.observed and not visit.inside:
                 visit.inside = True
-                ledger.headcount += 1
                 if visit.was_outside:
                     ledger.arrivals += 1
                 elif not self._was_there_before(track.born_at):
@@ -180,7 +200,6 @@ class ZoneCounter:
     @staticmethod
     def _leave(ledger: _Ledger, visit: _Visit) -> None:
         visit.inside = False
-        ledger.headcount -= 1
         ledger.departures += 1
 
     def _end(self, gone: int, at: float) -> None:
@@ -191,10 +210,8 @@ class ZoneCounter:
         for zone, visit in walk.visits.items():
             if visit.inside and visit.clear_side < 0:
                 self._leave(self._ledgers[zone], visit)
-            elif visit.inside:
-                self._ledgers[zone].headcount -= 1
-                if in_sight:
-                    self._ledgers[zone].vanished.append(_Doubt(at, walk.last, walk.height))
+            elif visit.inside and in_sight:
+                self._ledgers[zone].vanished.append(_Doubt(at, walk.last, walk.height))
 
     def _was_there_before(self, born_at: float) -> bool:
         since = self._watched_since
@@ -220,8 +237,10 @@ class ZoneCounter:
                 ledger.appeared.remove(came)
                 ledger.vanished.remove(went)
 
-    def _answer(self) -> tuple[Occupancy, ...]:
-        return tuple(_taken(zone.id, self._ledgers[zone.id]) for zone in self._zones)
+    def _answer(self, headcounts: Tally[str]) -> tuple[Occupancy, ...]:
+        return tuple(
+            _taken(zone.id, headcounts[zone.id], self._ledgers[zone.id]) for zone in self._zones
+        )
 
     def _outline(self, zone: Zone, aspect: float) -> _Outline:
         if aspect != self._aspect:
@@ -235,8 +254,8 @@ def _heights_apart(one: _Doubt, other: _Doubt) -> float:
     return dist(one.place, other.place) / max(one.height, other.height)
 
 
-def _taken(zone: str, ledger: _Ledger) -> Occupancy:
+def _taken(zone: str, headcount: int, ledger: _Ledger) -> Occupancy:
     """Take the bookings since the last answer out of the books."""
-    occupancy = Occupancy(zone, ledger.headcount, ledger.arrivals, ledger.departures)
+    occupancy = Occupancy(zone, headcount, ledger.arrivals, ledger.departures)
     ledger.arrivals = ledger.departures = 0
     return occupancy

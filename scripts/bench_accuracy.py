@@ -7,6 +7,7 @@ scripts/bench accuracy --all                 every clip of ../shared/data, detec
                                              10, 5 and 3 fps; plots go to out/bench
 scripts/bench accuracy --sheet out/bench/sheet.png   pictures of every miss and false count
 scripts/bench accuracy --time                tracker + counter, ms a frame, beside the peers'
+scripts/bench accuracy --strict              peeks and labels that tremble on a line count too
 scripts/bench accuracy --write-truth FILE    turn the labels into a list of crossings
 scripts/bench accuracy --choose-lines        lay the lines of tests/data/bench-lines.yaml anew
 
@@ -39,9 +40,8 @@ from rich.console import Console
 from edge.app import configured_lines
 from edge.config import Config, load
 from edge.replay import ReplayOptions, replay
-from edge.scoring import LineScore, load_truth, overall, score, total_count_error
+from edge.scoring import LineScore, Truth, load_truth, overall, score, total_count_error
 from edge.tables import score_table
-from edge.vocabulary import Crossing
 
 PETS09 = clips.SHARED / "pets09-s2l1"
 FPS, SIZE = 10.0, (768, 576)
@@ -64,6 +64,7 @@ def _one_clip(options: argparse.Namespace) -> None:
     config = load(options.config)
     lines = configured_lines(config)
     truth = load_truth(options.truth, lines, FPS, SIZE)
+    truth = truth.strict() if options.strict else truth
     if options.write_truth:
         _write_truth(options.write_truth, truth)
         return
@@ -81,9 +82,7 @@ def _one_clip(options: argparse.Namespace) -> None:
         print(json.dumps(rows))
 
 
-def _count(
-    options: argparse.Namespace, config: Config, truth: Sequence[Crossing], fps: float
-) -> list[Row]:
+def _count(options: argparse.Namespace, config: Config, truth: Truth, fps: float) -> list[Row]:
     """Count one clip at one frame rate with the product and the peers; print unless JSON."""
     camera = config.camera.model_copy(update={"fps": fps})
     result = replay(config.model_copy(update={"camera": camera}), options.clip, ReplayOptions())
@@ -116,9 +115,7 @@ def _print_scores(
     )
 
 
-def _footage(
-    options: argparse.Namespace, config: Config, truth: Sequence[Crossing], fps: float
-) -> Footage:
+def _footage(options: argparse.Namespace, config: Config, truth: Truth, fps: float) -> Footage:
     """Prepare the clip of the plain run for the peers: the same model, lines and truth."""
     clip = clips.Clip(options.clip.name, FPS, SIZE, options.truth, options.clip)
     every, sure = detections.by_model(clip, config.model.name)
@@ -152,7 +149,9 @@ def _every_clip(options: argparse.Namespace) -> None:
     model = options.model or load(options.config).model.name or ""
     wanted = [
         part
-        for part in compare.parts(options.fps or ALL_FPS, model, options.clips or ())
+        for part in compare.parts(
+            options.fps or ALL_FPS, model, options.clips or (), options.strict
+        )
         if not options.detector or part.detector in options.detector
     ]
     if not wanted:
@@ -218,6 +217,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--ours-only", action="store_true", help="leave the peers out")
     parser.add_argument("--every-line", action="store_true", help="with --all: peers' lines too")
     parser.add_argument("--workers", type=int, default=2, help="with --all: processes for peers")
+    parser.add_argument("--strict", action="store_true", help="doubtful truth is certain")
     parser.add_argument("--time", action="store_true")
     parser.add_argument("--sheet", type=Path, help="write a contact sheet (PNG)")
     parser.add_argument("--sheet-clip", default="PETS09", help="of a clip that has pictures")
@@ -235,17 +235,21 @@ def _options() -> argparse.Namespace:
     return options
 
 
-def _write_truth(path: Path, truth: list[Crossing]) -> None:
+def _write_truth(path: Path, truth: Truth) -> None:
     document = {
         "source": "MOTChallenge 2015 labels of PETS09-S2L1; crossings computed by edge/scoring.py",
         "crossings": [
-            {"line": c.line, "direction": str(c.outcome), "at_s": round(c.at, 2)} for c in truth
+            {"line": c.line, "direction": str(c.outcome), "at_s": round(c.at, 2)}
+            | ({"doubtful": True} if c in truth.doubtful else {})
+            for c in truth.strict().certain
         ],
     }
     rows = ",\n".join(json.dumps(c) for c in document["crossings"])
     head = json.dumps(document["source"])
     path.write_text(f'{{"source": {head},\n"crossings": [\n{rows}\n]}}\n', encoding="utf-8")
-    print(f"{len(truth)} crossings written to {path}")
+    print(
+        f"{len(truth.certain)} certain, {len(truth.doubtful)} doubtful crossings written to {path}"
+    )
 
 
 if __name__ == "__main__":

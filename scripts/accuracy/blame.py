@@ -24,7 +24,7 @@ from accuracy import ours
 from accuracy.clips import Clip, Labels, labels_of
 from accuracy.detections import Footage, iou
 from edge.geometry import isotropic, passage, signed_distance
-from edge.scoring import TOLERANCE_S
+from edge.scoring import pair
 from edge.vocabulary import Crossing, FloatArray, Line, Outcome, Point, Track, Tracks
 
 PARTS = ("detector", "association", "rule")
@@ -46,42 +46,14 @@ class Event:
     why: str
 
 
-def unmatched(
-    truth: Sequence[Crossing], counted: Sequence[Crossing]
-) -> tuple[list[Crossing], list[Crossing]]:
-    """Return what has no partner, by the pairing of edge.scoring: misses and false counts."""
-    misses: list[Crossing] = []
-    false_counts: list[Crossing] = []
-    for line, way in sorted({(c.line, c.outcome) for c in (*truth, *counted)}):
-        true = sorted((c for c in truth if (c.line, c.outcome) == (line, way)), key=_at)
-        seen = sorted((c for c in counted if (c.line, c.outcome) == (line, way)), key=_at)
-        while true and seen:
-            if abs(true[0].at - seen[0].at) <= TOLERANCE_S:
-                true.pop(0), seen.pop(0)
-            elif true[0].at < seen[0].at:
-                misses.append(true.pop(0))
-            else:
-                false_counts.append(seen.pop(0))
-        misses += true
-        false_counts += seen
-    ways = (Outcome.IN, Outcome.OUT)
-    return (
-        sorted((c for c in misses if c.outcome in ways), key=_at),
-        sorted((c for c in false_counts if c.outcome in ways), key=_at),
-    )
-
-
 def events(clip: Clip, footage: Footage) -> list[Event]:
     """Diagnose every miss and false count of `ours` on one clip, in order of time."""
     steps = ours.follow(footage)
-    misses, false_counts = unmatched(footage.truth, [c for _, found in steps for c in found])
+    paired = pair(footage.truth, [c for _, found in steps for c in found])
     case = _Case(clip, footage, labels_of(clip), [tracks for tracks, _ in steps[:-1]])
-    found = [case.miss(c) for c in misses] + [case.false_count(c) for c in false_counts]
+    found = [case.miss(c) for c in paired.misses]
+    found += [case.false_count(c) for c in paired.false_counts]
     return sorted(found, key=lambda e: e.crossing.at)
-
-
-def _at(crossing: Crossing) -> float:
-    return crossing.at
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from ruamel.yaml import YAML
 
 from edge.app import configured_lines
 from edge.config import LineSection, load
-from edge.scoring import load_truth
-from edge.vocabulary import Crossing, FloatArray, Line
+from edge.scoring import Truth, load_truth
+from edge.vocabulary import FloatArray, Line
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "tests" / "data"
@@ -109,10 +109,18 @@ def lines_of(clip: Clip) -> list[Line]:
     return [LineSection.model_validate(line).line() for line in document[clip.name]]
 
 
-def truth_of(clip: Clip, lines: Sequence[Line]) -> list[Crossing]:
+def truth_of(clip: Clip, lines: Sequence[Line]) -> Truth:
     """Return the true crossings of the lines, by the rule of edge.scoring."""
-    crossings = load_truth(clip.labels, lines, clip.fps, clip.size)
-    return [c for c in crossings if clip.frames is None or c.at < clip.frames / clip.fps]
+    truth = load_truth(clip.labels, lines, clip.fps, clip.size)
+    return truth if clip.frames is None else until(truth, (clip.frames - 1) / clip.fps)
+
+
+def until(truth: Truth, end_s: float) -> Truth:
+    """Leave out what happened after the moment."""
+    certain, doubtful = (
+        tuple(c for c in pool if c.at <= end_s) for pool in (truth.certain, truth.doubtful)
+    )
+    return Truth(certain, doubtful)
 
 
 def read_rows(path: Path) -> list[list[float]]:

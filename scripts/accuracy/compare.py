@@ -38,12 +38,13 @@ class Part:
     fps: float
     model: str
     only: tuple[str, ...] = ()
+    strict: bool = False
 
     def footage(self) -> list[Footage]:
         """Prepare the clips of this part."""
         known = clip_list.known()
         return [
-            footage(clip, self.detector, self.fps, known)
+            footage(clip, self.detector, self.fps, known, strict=self.strict)
             for clip in known
             if self.detector in detectors_of(clip, self.model)
             and (not self.only or clip.name in self.only)
@@ -63,7 +64,9 @@ Tuned = tuple[Part, str, Values]
 """The values that were best for a peer on a part."""
 
 
-def parts(fps: Sequence[float], model: str, only: Sequence[str] = ()) -> list[Part]:
+def parts(
+    fps: Sequence[float], model: str, only: Sequence[str] = (), strict: bool = False
+) -> list[Part]:
     """List what there is to count, the frame rates in the given order."""
     names = dict.fromkeys(
         name
@@ -71,7 +74,7 @@ def parts(fps: Sequence[float], model: str, only: Sequence[str] = ()) -> list[Pa
         if not only or clip.name in only
         for name in detectors_of(clip, model)
     )
-    return [Part(name, f, model, tuple(only)) for f in fps for name in names]
+    return [Part(name, f, model, tuple(only), strict) for f in fps for name in names]
 
 
 def count_ours(part: Part) -> list[Row]:
@@ -115,7 +118,7 @@ def kept_at(peer: Peer, clips: Sequence[Footage]) -> Path:
 @cache
 def _code() -> str:
     versions = [f"{name} {version(name)}" for name in peers.PACKAGES]
-    used = (geometry.passage, geometry.isotropic, geometry.anchor_of, scoring.score)
+    used = (geometry.passage, geometry.isotropic, geometry.anchor_of, scoring.score, scoring.pair)
     text = [inspect.getsource(function) for function in used]
     text += [(HERE / name).read_text(encoding="utf-8") for name in _SOURCES]
     sha = hashlib.sha256("".join(text).encode())

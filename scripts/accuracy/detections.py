@@ -19,13 +19,14 @@ from pathlib import Path
 
 import numpy as np
 
-from accuracy.clips import CACHE, Clip, labels_of, lines_of, read_rows, truth_of
+from accuracy.clips import CACHE, Clip, labels_of, lines_of, read_rows, truth_of, until
 from accuracy.degrade import HARMS, LABEL_SCORE, degrade
 from edge.adapters.camera_opencv import ClipSource
 from edge.adapters.detector_onnx import OnnxDetector
 from edge.adapters.model_catalog import load_catalog
+from edge.scoring import Truth
 from edge.tracking import TrackerSettings
-from edge.vocabulary import Crossing, Detections, FloatArray, Line
+from edge.vocabulary import Detections, FloatArray, Line
 
 LABELS = "labels"
 WEAKEST = 0.10
@@ -51,7 +52,7 @@ class Footage:
     fps: float
     size: tuple[int, int]
     lines: Sequence[Line]
-    truth: Sequence[Crossing]
+    truth: Truth
     samples: Sequence[Sample]
     sure_score: float
     _digest: str = field(default="", repr=False)
@@ -67,7 +68,8 @@ class Footage:
         if not self._digest:
             lines = [(line.id, line.points, line.entry) for line in self.lines]
             sha = hashlib.sha256(repr((float(self.fps), self.size, lines)).encode())
-            sha.update(repr([(c.line, str(c.outcome), c.at) for c in self.truth]).encode())
+            for pool in (self.truth.certain, self.truth.doubtful):
+                sha.update(repr([(c.line, str(c.outcome), c.at) for c in pool]).encode())
             for sample in self.samples:
                 sha.update(repr((sample.at, len(sample.detections))).encode())
                 sha.update(sample.detections.boxes.tobytes())
@@ -104,13 +106,19 @@ def detectors_of(clip: Clip, model: str) -> list[str]:
     return [*seen, LABELS, *HARMS]
 
 
-def footage(clip: Clip, detector: str, fps: float, others: Sequence[Clip] = ()) -> Footage:
-    """Prepare a clip; `others` are the clips that a text detector's sure score is read from."""
+def footage(
+    clip: Clip, detector: str, fps: float, others: Sequence[Clip] = (), *, strict: bool = False
+) -> Footage:
+    """Prepare a clip; `others` are the clips that a text detector's sure score is read from.
+
+    strict: take what is doubtful in the truth for certain.
+    """
     lines = lines_of(clip)
     truth = truth_of(clip, lines)
+    truth = truth.strict() if strict else truth
     if detector in HARMS:
         samples = _harmed(clip, detector, fps)
-        truth = [c for c in truth if c.at <= samples[-1].at]
+        truth = until(truth, samples[-1].at)
         sure = TrackerSettings().sure_score
     elif detector == LABELS:
         samples = sampled(_true_boxes(clip), clip.fps, fps)

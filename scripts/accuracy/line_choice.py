@@ -154,4 +154,4 @@ def document(clips: Sequence[Clip]) -> str:
 
 
 def _true_crossings(clip: Clip, line: Chosen) -> int:
-    return len(truth_of(clip, [LineSection.model_validate(line).line()]))
+    return len(truth_of(clip, [LineSection.model_validate(line).line()]).strict().certain)

@@ -10,7 +10,8 @@ from edge.adapters.outbox_sqlite import SqliteOutbox
 from edge.cli import cli
 from edge.config import load
 from edge.errors import BadInputError
-from edge.tally import parse_tally, utc_ms
+from edge.tally import parse_tally
+from edge.tally_times import utc_ms
 from edge.vocabulary import CountBucket, Outcome, Provenance, TimeQuality
 
 HERE = Path(__file__).parent
@@ -93,6 +94,11 @@ def test_every_bad_request_is_explained_as_in_the_golden_file(device):
     text += complaint("tally.csv", "--from", "2026-03-02T02:00:00Z")
     text += complaint("tally.csv", "--by", " ")
     text += complaint("tally.csv", "--clip", "clip.mp4", "--from", "2026-03-02T01:15:00Z")
+    text += complaint("tally.csv", "--start", "2026-03-02T01:15:00Z")
+    text += complaint("tally.csv", "--clip", "clip.mp4", "--start", "9:15")
+    text += complaint("tally.csv", "tally.csv", "--from", "2026-03-02T01:15:00Z")
+    text += complaint("tally.csv", "tally.csv")
+    text += complaint("tally.csv", "more.csv", "--live")
     # Within one interval, in an interval that was half dark, in one of another config, a day later.
     text += complaint("tally.csv")
     tally("2026-03-02T01:30:00Z,door,in", "2026-03-02T01:45:00Z,door,out")
@@ -117,9 +123,24 @@ def test_live_without_a_terminal_or_a_device(device):
     assert "health.json: no health report there" in complaint("--live", "--line", "door")
 
 
+def test_what_cannot_be_written_is_said_before_anything_is_played_or_counted(device):
+    tally("2026-03-02T01:16:00Z,door,in")
+    for file in Path("data").iterdir():
+        file.unlink()
+    Path("data").rmdir()
+    arguments = ["audit", "tally.csv", "-c", "lobby.yaml", "--clip", "clip.mp4", "--by", "w"]
+    result = CliRunner().invoke(cli, arguments)
+    assert "data: the calibration record cannot be written" in str(result.exception)
+
+
+def test_records_that_cannot_be_read_are_said_before_anybody_counts(device):
+    Path("data/outbox.sqlite").unlink()
+    assert "outbox.sqlite: there are no records" in complaint("--live", "--line", "door")
+
+
 def test_excel_writes_a_mark_first_and_windows_line_ends():
     content = b"\xef\xbb\xbfTime, Line ,Direction\r\n2026-03-02T09:15:04+08:00, door ,IN\r\n"
-    (mark,) = parse_tally(Path("t.csv"), content, LINES)
+    (mark,) = parse_tally(Path("t.csv"), content, LINES).marks
     assert (mark.at_ms, mark.line, mark.direction) == (T0 + 4000, "door", Outcome.IN)
 
 
@@ -127,4 +148,4 @@ def test_marks_come_in_the_order_of_time():
     content = (
         b"time,line,direction\n2026-03-02T02:00:00Z,side,out\n2026-03-02T09:15:00+08:00,door,in\n"
     )
-    assert [m.line for m in parse_tally(Path("t.csv"), content, LINES)] == ["door", "side"]
+    assert [m.line for m in parse_tally(Path("t.csv"), content, LINES).marks] == ["door", "side"]

@@ -109,6 +109,8 @@ def test_without_time_zone_data_only_windows_are_refused_and_the_remedy_is_named
     tmp_path, monkeypatch
 ):
     plain = HALL.replace("activity", "plain").replace("    windows", "    #")
+    for name in [m for m in sys.modules if m.partition(".")[0] == "tzdata"]:
+        monkeypatch.delitem(sys.modules, name)  # another test may have looked something up
     monkeypatch.setitem(sys.modules, "tzdata", None)  # the package of that name
     zoneinfo.reset_tzpath(to=())
     zoneinfo.ZoneInfo.clear_cache()
@@ -148,6 +150,15 @@ def test_the_hash_changes_with_a_zone_and_its_time_zone(tmp_path):
         )
     }
     assert len(hashes) == 5
+
+
+def test_settings_that_are_not_used_keep_the_hash_that_records_have(tmp_path):
+    plain = HALL.replace("activity", "plain").replace("    windows", "    #")
+    for zones in ("", plain):
+        hashes = {with_zones(tmp_path, zones, z).hash() for z in ("", ", time_zone: Europe/Berlin")}
+        assert len(hashes) == 1
+    # As it was before there were zones.
+    assert load(HERE / "configs" / "00-good.yaml").hash() == "3bf3482294f8"
 
 
 def test_relative_paths_start_at_the_folder_of_the_file(tmp_path):

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +95,8 @@ BUCKETS: list[Bucket] = [
     bucket("desk", QUEUE, 2, **DARK),
     bucket("stage", ACTIVITY, 2, sums=FEW),
 ]
-COUNTS = counts_message(TENANT, DEV, STREAM, sealed(BUCKETS))
+RECORDS = sealed(BUCKETS)
+COUNTS = counts_message(TENANT, DEV, STREAM, RECORDS)
 INFO = info_message(
     TENANT,
     DEV,
@@ -134,7 +136,7 @@ def test_message_with_zones_obeys_its_schema(leaf: str) -> None:
 
 @pytest.mark.parametrize("leaf", MESSAGES)
 def test_message_with_zones_is_byte_equal_to_its_golden_payload(leaf: str) -> None:
-    assert MESSAGES[leaf].payload == (GOLDEN / f"{leaf}-zones-1.0.json").read_bytes()
+    assert MESSAGES[leaf].payload == (GOLDEN / f"{leaf}-zones-1.1.json").read_bytes()
 
 
 def test_places_and_times_of_zones_stay_at_home() -> None:
@@ -195,6 +197,45 @@ def test_totals_of_zones_and_lines_run_apart() -> None:
     assert (line.tot_in, line.tot_out) == (3, 0)
 
 
+def test_a_mean_longer_than_its_interval_is_not_told() -> None:
+    """A hall of ten seated people and five who pass by: 9000 person-s, but nobody came for long."""
+    seated = ZoneSums(presence_ms=10 * INTERVAL_MS, arrivals=5, departures=5, peak=10)
+    buckets = [
+        bucket("hall", PLAIN, sums=seated),
+        bucket("desk", QUEUE, sums=seated),
+        bucket("hall", PLAIN, 1, sums=replace(seated, presence_ms=5 * INTERVAL_MS)),
+    ]
+    payload = counts_message(TENANT, DEV, STREAM, sealed(buckets)).payload
+    validator("counts").validate(json.loads(payload))
+    assert [(r.dwell_s, r.wait_s) for r in zone_records(payload)] == [
+        (None, None), (None, None), (900, None),
+    ]  # fmt: skip
+
+
+def test_a_payload_says_the_lowest_version_that_describes_it() -> None:
+    """A strict reader of version 1.0 must go on reading what has no zones in it."""
+    lines = sealed(BUCKETS[:1])
+    for records, version in ((lines, "1.0"), (sealed(BUCKETS[:2]), "1.1"), (RECORDS[1:], "1.1")):
+        message = counts_message(TENANT, DEV, STREAM, records)
+        payload = json.loads(message.payload)
+        assert payload["v"] == version
+        assert message.properties == (("schema", f"counts/{version}"),)
+        validator("counts").validate(payload)
+        with pytest.raises(ValidationError):
+            validator("counts").validate(payload | {"v": {"1.0": "1.1", "1.1": "1.0"}[version]})
+
+
+def test_the_birth_of_a_device_with_zones_is_of_version_1_1() -> None:
+    payload = json.loads(INFO.payload)
+    assert payload["v"] == "1.1"
+    assert INFO.properties == (("schema", "info/1.1"),)
+    lines_only = {key: value for key, value in payload.items() if key != "zones"}
+    validator("info").validate(lines_only | {"v": "1.0"})
+    for wrong in (payload | {"v": "1.0"}, lines_only, payload | {"zones": []}):
+        with pytest.raises(ValidationError):
+            validator("info").validate(wrong)
+
+
 @pytest.mark.parametrize(
     ("arrivals", "departures", "expected"),
     [(5, 5, 20.0), (4, 5, None), (5, 4, None), (0, 0, None), (0, 9, None), (6, 5, 16.7)],
@@ -224,7 +265,7 @@ def test_a_bucket_without_its_reason_is_not_sealed() -> None:
 
 
 def test_golden_zone_records_read_back_in_one_chain_with_the_lines() -> None:
-    records = parse_counts((GOLDEN / "counts-zones-1.0.json").read_bytes())
+    records = parse_counts((GOLDEN / "counts-zones-1.1.json").read_bytes())
     assert [record.seq for record in records] == list(range(1, 11))
     assert [(r.t0_ms, r.t1_ms) for r in records] == [(b.t0_ms, b.t1_ms) for b in BUCKETS]
     assert verify_chain(records) == records[-1].chain
@@ -241,7 +282,6 @@ FORBIDDEN: list[tuple[int, dict[str, Any]]] = [
     (1, {"presence_s": -1}),
     (1, {"presence_s": None}),
     (1, {"peak": 1.5}),
-    (1, {"dwell_s": None}),  # enough people for a mean
     (1, {"cov": 0.5}),
     (1, {"cov_reason": "dark"}),
     (2, {"dwell_s": 3}),
@@ -294,6 +334,7 @@ def read_with(index: int, change: dict[str, Any], *without: str) -> ZoneRecord:
         (1, {"dwell_s": "long"}, "no valid 'dwell_s'"),
         (2, {"wait_s": -1}, "no valid 'wait_s'"),
         (3, {"in_window_s": "x"}, "no valid 'in_window_s'"),
+        (3, {"window_s": None}, "some counts null"),
     ],
 )
 def test_what_is_not_a_zone_record_is_explained(index, change, sentence) -> None:

@@ -5,6 +5,7 @@ import json
 import os
 import pty
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,7 +23,8 @@ from edge.adapters.record_reader import read_records
 from edge.config import load
 from edge.errors import BadInputError, OutboxError
 from edge.messages import iso_utc
-from edge.tally import parse_tally, utc_ms
+from edge.tally import parse_tally
+from edge.tally_times import utc_ms
 from edge.vocabulary import CountBucket, Outcome, Provenance, TimeQuality
 
 CLIP = Path("tests/data/vtest.mp4")
@@ -70,9 +72,9 @@ def cut(path, pictures):
 
 @pytest.fixture(scope="module")
 def clips(tmp_path_factory):
-    """The beginning of the bundled clip: three seconds, and ten."""
+    """The beginning of the bundled clip: three seconds, ten, and twenty."""
     folder = tmp_path_factory.mktemp("clips")
-    return cut(folder / "3s.mp4", 30), cut(folder / "10s.mp4", 100)
+    return tuple(cut(folder / f"{seconds}s.mp4", 10 * seconds) for seconds in (3, 10, 20))
 
 
 def write_tally(path, crossings):
@@ -88,7 +90,7 @@ def records(folder):
 # --- a recording, event by event
 
 
-def test_a_recording_is_compared_event_by_event(tmp_path):
+def test_a_recording_is_compared_event_by_event(tmp_path, clips):
     demo = tmp_path / "demo.yaml"
     text = Path("config/demo.yaml").read_text("utf-8")
     demo.write_text(text.replace("../out/demo/data", str(tmp_path / "data")), "utf-8")
@@ -96,8 +98,12 @@ def test_a_recording_is_compared_event_by_event(tmp_path):
     crossings = [
         (c["at_s"], c["line"], c["direction"])
         for c in json.loads(TRUTH.read_text("utf-8"))["crossings"]
+        if c["at_s"] < 20
     ]
-    replayed = lobbycount("replay", CLIP, "-c", demo, "--truth", TRUTH, "--json")
+    truth = tmp_path / "truth.json"
+    listed = [{"at_s": at, "line": line, "direction": way} for at, line, way in crossings]
+    truth.write_text(json.dumps({"crossings": listed}), "utf-8")
+    replayed = lobbycount("replay", clips[2], "-c", demo, "--truth", truth, "--json")
     scores = json.loads(replayed.stdout)["truth"]
     misses = sum(s["true_in"] + s["true_out"] - s["matched"] for s in scores)
     false = sum(s["counted_in"] + s["counted_out"] - s["matched"] for s in scores)
@@ -111,27 +117,28 @@ def test_a_recording_is_compared_event_by_event(tmp_path):
     crossings.remove(lonely)
     way = {"in": "out", "out": "in"}[lonely[2]]
     tally = write_tally(tmp_path / "tally.csv", [*crossings, (lonely[0], lonely[1], way)])
-    command = ("audit", tally, "-c", demo, "--clip", CLIP, "--start", START, "--by", "王芳")
-    run = lobbycount(*command, "--json")
+    command = ("audit", tally, "-c", demo, "--clip", clips[2], "--start", START + "Z")
+    run = lobbycount(*command, "--by", "王芳", "--json")
     assert run.returncode == 0, run.stderr
     found = json.loads(run.stdout)
-    assert (found["mode"], found["n"], found["lines"]) == (
-        "events",
-        88,
-        ["west", "middle", "east"],
-    )
-    assert (found["misses"], found["false"]) == (misses + 1, false + 1)
-    assert found["at_least"] is False
-    kept = json.loads((tmp_path / "data" / "calibration.json").read_text("utf-8"))
-    assert kept == found["calibration"]
-    assert (kept["by"], kept["n"], kept["misses"]) == ("王芳", 88, misses + 1)
-    assert set(kept["evidence"]) == {"tally", "clip"}
+    assert (found["mode"], found["at_least"]) == ("events", False)
+    assert list(found["lines"]) == ["west", "middle", "east"]
+    by_line = found["lines"].values()
+    assert sum(line["n"] for line in by_line) == len(crossings) + 1
+    assert sum(line["misses"] for line in by_line) == misses + 1
+    assert sum(line["false"] for line in by_line) == false + 1
+    # What was decided is written down, and nothing else.
+    decided = {k: v for k, v in found["lines"].items() if v["verdict"] != "open"}
+    kept = {p.name: json.loads(p.read_text("utf-8")) for p in (tmp_path / "data").iterdir()}
+    assert kept == {f"calibration-{k}.json": v["calibration"] for k, v in decided.items()}
+    for record in kept.values():
+        assert (record["by"], set(record["evidence"])) == ("王芳", {"tallies", "clip"})
 
 
 def test_a_person_reads_the_verdict_the_scope_and_the_disputed_events(tmp_path, clips):
     path = config(tmp_path, clips[0])
     tally = write_tally(tmp_path / "tally.csv", [(2.0, "door", "out"), (600.0, "door", "in")])
-    run = lobbycount("audit", tally, "-c", path, "--clip", clips[0], "--start", START)
+    run = lobbycount("audit", tally, "-c", path, "--clip", clips[0], "--start", START + "Z")
     assert run.returncode == 0, run.stderr
     assert "1 crossings, 1 missed" in run.stdout
     assert "2.0 s into the clip: door out missed" in run.stdout
@@ -146,7 +153,7 @@ def test_a_tally_of_another_day_says_when_the_recording_was(tmp_path, clips):
     run = lobbycount("audit", tally, "-c", config(tmp_path, clips[0]), "--clip", clips[0])
     assert run.returncode == 2
     assert "lies in the recording, 2026-01-01T00:00:00Z to 2026-01-01T00:00:0" in run.stderr
-    assert f"e.g. --start {START}\n" in run.stderr
+    assert f"e.g. --start {START}Z\n" in run.stderr
 
 
 # --- the records of the device, interval by interval
@@ -194,19 +201,81 @@ def test_records_are_compared_by_whole_intervals(tmp_path):
     run = lobbycount("audit", tally, "-c", path, *hour, "--by", "w", "--json")
     assert run.returncode == 0, run.stderr
     found = json.loads(run.stdout)
-    assert (found["mode"], found["intervals"], found["n"]) == ("intervals", 4, 98)
-    assert (found["misses"], found["false"], found["verdict"]) == (0, 0, "under_limit")
-    assert found["lines"] == ["door"]
-    assert found["at_least"] is True
-    assert found["calibration"]["from"] == "2026-03-02T01:15:00Z"
+    door = found["lines"]["door"]
+    assert (found["mode"], found["at_least"], list(found["lines"])) == ("intervals", True, ["door"])
+    assert (door["intervals"], door["n"], door["verdict"]) == (4, 98, "under_limit")
+    assert (door["misses"], door["false"]) == (0, 0)
+    assert (door["from"], door["calibration"]["from"]) == ("2026-03-02T01:15:00Z",) * 2
+    kept = json.loads((tmp_path / "data" / "calibration-door.json").read_text("utf-8"))
+    assert kept == door["calibration"]
+    assert (kept["by"], kept["n"], kept["line"]) == ("w", 98, "door")
 
-    # Without saying so, only the time between the first and the last key was watched.
-    run = lobbycount("audit", tally, "-c", path, "--json")
+    # Without saying so, only the time between the first and the last key was watched. That
+    # decides nothing, so what was decided before stays.
+    run = lobbycount("audit", tally, "-c", path, "--by", "w", "--json")
     found = json.loads(run.stdout)
-    assert (found["intervals"], found["n"], found["verdict"]) == (2, 50, "open")
+    door = found["lines"]["door"]
+    assert (door["intervals"], door["n"], door["verdict"]) == (2, 50, "open")
     assert "48 tallied crossings outside these intervals are left out" in found["notes"]
-    assert (found["needed"], found["more_needed"]) == (59, 9)
-    assert found["calibration"] is None
+    assert (door["needed"], door["more_needed"], door["calibration"]) == (59, 9, None)
+    assert json.loads((tmp_path / "data" / "calibration-door.json").read_text("utf-8")) == kept
+
+
+def watched(path, k, crossings):
+    """Write the part of a tally that somebody made who watched the k-th quarter only."""
+    inside = [c for c in crossings if 900 * k <= c[0] < 900 * (k + 1)]
+    edges = [(900.0 * k, "door", "begin")], [(900.0 * (k + 1), "door", "end")]
+    return write_tally(path, [*edges[0], *sorted(inside), *edges[1]])
+
+
+def test_tallies_that_decide_nothing_are_added_up(tmp_path):
+    path = config(tmp_path, CLIP)
+    store(path).close()
+    tallies = [watched(tmp_path / f"{k}.csv", k, hour_of_crossings()) for k in (0, 1, 3)]
+    run = lobbycount("audit", tallies[0], "-c", path, "--by", "w")
+    assert run.returncode == 0, run.stderr
+    assert (
+        "door: nothing may be claimed yet (with 0 errors n ≥ 59 is needed, n is 24)" in run.stdout
+    )
+    assert "it takes 35 more crossings" in run.stdout
+    assert "Nothing is decided, so no calibration record was written" in run.stdout
+    assert not (tmp_path / "data" / "calibration-door.json").exists()
+
+    run = lobbycount("audit", *tallies, "-c", path, "--by", "w", "--json")
+    assert run.returncode == 0, run.stderr
+    door = json.loads(run.stdout)["lines"]["door"]
+    assert (door["intervals"], door["n"], door["verdict"]) == (3, 74, "under_limit")
+    assert len(set(door["calibration"]["evidence"]["tallies"])) == 3
+
+
+def test_an_audit_that_failed_is_kept_and_said(tmp_path):
+    path = config(tmp_path, CLIP)
+    store(path).close()
+    tally = watched(tmp_path / "t.csv", 0, [(30.0, "door", "in"), (90.0, "door", "in")])
+    run = lobbycount("audit", tally, "-c", path, "--by", "w")
+    assert run.returncode == 0, run.stderr
+    assert "door: the error is over 5 % with 95 % confidence" in run.stdout
+    assert "the records of this line have no cal from the next interval on" in run.stdout
+    kept = json.loads((tmp_path / "data" / "calibration-door.json").read_text("utf-8"))
+    assert kept["verdict"] == "over_limit"
+
+
+def test_a_watched_interval_without_a_record_is_named(tmp_path):
+    path = config(tmp_path, CLIP)
+    store(path).close()
+    tally = write_tally(tmp_path / "t.csv", [(2700.0, "door", "begin"), (2730.0, "door", "in")])
+    until = ("--from", START + "Z", "--to", "2026-03-02T10:45:00")
+    run = lobbycount("audit", tally, "-c", path, *until)
+    assert run.returncode == 0, run.stderr
+    gap = "door 2026-03-02T02:15:00Z to 2026-03-02T02:45:00Z has no record; either the device was"
+    assert f"note: left out: {gap} off, or it was not stored yet" in run.stdout
+
+    # The same when it is all there is: q was pressed at once after the end of the interval.
+    until = ("--from", "2026-03-02T10:14:00", "--to", "2026-03-02T10:30:02")
+    run = lobbycount("audit", tally, "-c", path, *until)
+    assert run.returncode == 2
+    assert "door 2026-03-02T02:15:00Z to 2026-03-02T02:30:00Z has no record" in run.stderr
+    assert "try again in 10 s" in run.stderr
 
 
 def test_the_difference_of_sums_is_signed_and_its_meaning_is_told(tmp_path):
@@ -221,7 +290,7 @@ def test_the_difference_of_sums_is_signed_and_its_meaning_is_told(tmp_path):
     cells = [line.split("│")[1:-1] for line in run.stdout.splitlines() if "door" in line]
     assert [cell.strip() for cell in cells[0]] == ["door", "in", "47", "49", "+2", "≥ 1", "≥ 3"]
     assert "cancel, so the errors given are the least possible" in run.stdout
-    assert "96 crossings, at least 1 missed and 3 false" in run.stdout
+    assert "door: 96 crossings, at least 1 missed and at least 3 false" in run.stdout
 
 
 def test_reading_does_not_disturb_the_device(tmp_path):
@@ -263,31 +332,24 @@ def test_something_else_is_no_outbox(tmp_path):
 
 def test_cal_appears_after_an_audit_and_disappears_after_a_change(tmp_path, clips):
     path = config(tmp_path, clips[0])
-    first = lobbycount("run", "-c", path)
-    assert first.returncode == 0, first.stderr
-    assert "this device was never audited" in first.stderr
-
-    tally = write_tally(tmp_path / "tally.csv", [(1.1, "east", "in"), (2.0, "door", "in")])
-    command = ("audit", tally, "-c", path, "--clip", clips[0], "--start", START, "--by", "王芳")
-    audit = lobbycount(*command)
+    store(path).close()
+    tally = write_tally(tmp_path / "tally.csv", hour_of_crossings())
+    hour = ("--from", START + "Z", "--to", "2026-03-02T02:15:00Z")
+    audit = lobbycount("audit", tally, "-c", path, *hour, "--by", "王芳")
     assert audit.returncode == 0, audit.stderr
-    kept = json.loads((tmp_path / "data" / "calibration.json").read_text("utf-8"))
+    kept = json.loads((tmp_path / "data" / "calibration-door.json").read_text("utf-8"))
     assert kept["hash"] in audit.stdout
 
     second = lobbycount("run", "-c", path)
+    assert second.returncode == 0, second.stderr
     assert "calibration.valid" in second.stderr
+    assert "this line was never audited" in second.stderr  # east
 
     third = lobbycount("run", "-c", config(tmp_path, clips[0], x=0.53))
     assert f"the config changed since the audit of {kept['when']}" in third.stderr
 
-    assert [r.cal for r in records(tmp_path)] == [
-        None,
-        None,
-        kept["hash"],
-        kept["hash"],
-        None,
-        None,
-    ]
+    cals = [(r.line, r.cal) for r in records(tmp_path)[8:]]
+    assert cals == [("door", kept["hash"]), ("east", None), ("door", None), ("east", None)]
 
 
 # --- counting by key press
@@ -355,12 +417,20 @@ def live(*arguments, stdout=subprocess.DEVNULL):
         terminal.close()
 
 
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory, clips):
+    """The data folder of a device that ran for three seconds."""
+    folder = tmp_path_factory.mktemp("ran")
+    assert lobbycount("run", "-c", config(folder, clips[0])).returncode == 0
+    return folder / "data"
+
+
 @pytest.fixture
-def device(tmp_path, clips):
+def device(tmp_path, clips, ran):
     """A config whose device has just reported that it runs."""
-    path = config(tmp_path, clips[0])
-    assert lobbycount("run", "-c", path).returncode == 0
-    return path
+    shutil.copytree(ran, tmp_path / "data")
+    os.utime(tmp_path / "data" / "health.json")
+    return config(tmp_path, clips[0])
 
 
 def health(folder):
@@ -368,7 +438,9 @@ def health(folder):
 
 
 def tally_of(path):
-    return [(m.line, str(m.direction)) for m in parse_tally(path, path.read_bytes(), ["door"])]
+    return [
+        (m.line, str(m.direction)) for m in parse_tally(path, path.read_bytes(), ["door"]).marks
+    ]
 
 
 def test_keys_are_counted_beside_a_running_device_and_compared(tmp_path, clips, device):
@@ -392,16 +464,18 @@ def test_keys_are_counted_beside_a_running_device_and_compared(tmp_path, clips, 
             assert tally_of(tally) == [("door", "in")] * 2
         os.write(terminal._master, b"q")
         assert terminal.ended() == 0, terminal.seen
-        assert "--line door --from 20" in terminal.seen
+        assert f"lobbycount audit {tally} -c {device}" in terminal.seen
         assert terminal.settings() == terminal.before
     found = json.loads(printed.read_text("utf-8"))
     (record,) = [r for r in records(tmp_path)[2:] if r.line == "door"]
-    assert (found["mode"], found["intervals"], found["n"]) == ("intervals", 1, 2)
-    assert found["from"] == iso_utc(record.t0_ms)
+    door = found["lines"]["door"]
+    assert (found["mode"], door["intervals"], door["n"]) == ("intervals", 1, 2)
+    assert door["from"] == iso_utc(record.t0_ms)
     by_way = {row["direction"]: row for row in found["rows"]}
     assert by_way["in"]["difference"] == record.entered + record.uturn - 2
     assert by_way["out"]["difference"] == record.left + record.uturn
-    assert json.loads((tmp_path / "data" / "calibration.json").read_text())["n"] == 2
+    again = lobbycount("audit", tally, "-c", device, "--json")
+    assert json.loads(again.stdout)["rows"] == found["rows"]
 
 
 @pytest.mark.parametrize(
@@ -422,6 +496,7 @@ def test_a_session_that_is_cut_off_keeps_its_tally_and_the_terminal(tmp_path, de
         cut_off(terminal)
         assert terminal.ended() == 1
         assert "2 crossings are kept there" in terminal.seen
+        assert f"lobbycount audit {tally} -c {device}" in terminal.seen
         assert terminal.settings() == terminal.before
     assert tally_of(tally) == [("door", "in"), ("door", "out")]
 

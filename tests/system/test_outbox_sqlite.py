@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,16 @@ import pytest
 from edge.adapters.outbox_sqlite import SqliteOutbox
 from edge.errors import OutboxError
 from edge.messages import counts_message
-from edge.records import parse_counts, verify_chain
-from edge.vocabulary import CountBucket, Outcome, Provenance, TimeQuality
+from edge.records import CountRecord, ZoneRecord, parse_counts, verify_chain
+from edge.vocabulary import (
+    CountBucket,
+    Outcome,
+    Provenance,
+    TimeQuality,
+    ZoneBucket,
+    ZoneKind,
+    ZoneSums,
+)
 
 DEV = "lobby-1"
 DAY_S = 86_400.0
@@ -93,30 +102,66 @@ def test_file_keeps_stream_numbers_totals_and_chain_over_a_restart(tmp_path: Pat
     verify_chain(records)
 
 
-def test_file_of_the_first_version_goes_on_with_its_totals(tmp_path: Path) -> None:
-    path = tmp_path / "outbox.db"
-    outbox = SqliteOutbox(path, DEV)
-    outbox.append([bucket(0), bucket(1)])
-    outbox.close()
-    with sqlite3.connect(path) as db:  # as version 1 left it
-        db.execute("DROP TABLE totals")
-        db.execute(
-            "CREATE TABLE totals (line TEXT PRIMARY KEY,"
-            " entered INTEGER NOT NULL, departed INTEGER NOT NULL) STRICT"
-        )
-        db.execute("INSERT INTO totals VALUES ('door', 2, 4)")
-        db.execute("PRAGMA user_version = 1")
+FIRST_VERSION = Path(__file__).parents[1] / "data" / "outbox-schema-1.sql"
+
+
+def first_version(path: Path) -> None:
+    """Make the file that the program left behind which knew no zones."""
+    with sqlite3.connect(path) as db:
+        db.executescript(FIRST_VERSION.read_text("utf-8"))
+        assert db.execute("PRAGMA user_version").fetchone() == (1,)
     db.close()
-    for index in (2, 3):  # the second time it is of the present version
-        outbox = SqliteOutbox(path, DEV)
-        outbox.append([bucket(index)])
-        pending = outbox.pending(10)
-        outbox.close()
+
+
+def test_file_of_the_first_version_goes_on_with_its_numbers_totals_and_chain(
+    tmp_path: Path,
+) -> None:
+    """Two lines; five of eight records were delivered, and are gone."""
+    path = tmp_path / "outbox.db"
+    first_version(path)
+    zone = ZoneBucket(
+        "door-zone", ZoneKind.PLAIN, 0, 1000, ZoneSums(presence_ms=700, arrivals=2),
+        1.0, None, TimeQuality.NTP, Provenance("c", "m"),
+    )  # fmt: skip
+    outbox = SqliteOutbox(path, DEV)
+    assert outbox.stream == "0123456789abcdef"
+    assert [record.seq for record in outbox.pending(10)] == [6, 7, 8]
+    outbox.append([bucket(0), zone])
+    outbox.close()
+    outbox = SqliteOutbox(path, DEV)  # now of the present version
+    outbox.append([bucket(1), replace(zone, t0_ms=1000, t1_ms=2000)])
+    pending = outbox.pending(10)
+    outbox.close()
     records = parse_counts(counts_message("t", DEV, outbox.stream, pending).payload)
-    assert [(record.tot_in, record.tot_out) for record in records] == [
-        (1, 2), (2, 4), (3, 6), (4, 8),
-    ]  # fmt: skip
+    assert [record.seq for record in records] == [6, 7, 8, 9, 10, 11, 12]
+    lines = [r for r in records if isinstance(r, CountRecord)]
+    assert [(r.line, r.tot_in, r.tot_out) for r in lines] == [
+        ("side-door", 3, 3),
+        ("door", 25, 8),
+        ("side-door", 6, 4),
+        ("door", 26, 10),
+        ("door", 27, 12),
+    ]
+    zones = [r for r in records if isinstance(r, ZoneRecord)]
+    assert [(r.tot_presence_s, r.tot_arrivals) for r in zones] == [(0.7, 2), (1.4, 4)]
     verify_chain(records)
+
+
+def test_a_migration_that_cannot_be_finished_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.db"
+    first_version(path)
+    with sqlite3.connect(path) as db:  # a row that cannot be taken over, after the new table
+        db.execute("DROP TABLE totals")
+        db.execute("CREATE TABLE totals (line TEXT, entered INTEGER, departed INTEGER)")
+        db.execute("INSERT INTO totals VALUES ('door', 25, 8), ('side-door', NULL, 4)")
+    db.close()
+    assert "NOT NULL" in refusal(path)
+    with sqlite3.connect(path) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (1,)
+        assert db.execute("SELECT line, entered, departed FROM totals").fetchall() == [
+            ("door", 25, 8), ("side-door", None, 4),
+        ]  # fmt: skip
+    db.close()
 
 
 def test_two_files_are_two_streams(tmp_path: Path) -> None:

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from edge.config import LineSection
+from edge.scoring import Truth
 from edge.vocabulary import Crossing, Detections, Line, Outcome
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 
 from accuracy import (
-    blame,
     clips,
     degrade,
     detections,
@@ -59,7 +59,7 @@ def seen(labels):
 
 def footage(labels, truth=(), lines=(LINE,)):
     return detections.Footage(
-        "a clip", "labels", 10.0, (640, 480), lines, list(truth), seen(labels), 0.5
+        "a clip", "labels", 10.0, (640, 480), lines, Truth(tuple(truth)), seen(labels), 0.5
     )
 
 
@@ -204,16 +204,6 @@ def test_ours_counts_a_walk_over_the_line():
     (crossing,) = ours.count(footage(walk()))
     assert crossing.outcome is Outcome.IN
     assert crossing.at == pytest.approx(2.0, abs=0.11)
-
-
-def test_what_has_no_partner_is_what_the_score_says():
-    truth = [Crossing("door", Outcome.IN, t) for t in (1.0, 2.0, 9.0)]
-    counted = [Crossing("door", Outcome.IN, t) for t in (1.8, 5.0)]
-    misses, false_counts = blame.unmatched(truth, counted)
-    (row,) = rows.rows_of(footage(walk(), truth), "x", counted)
-    assert [c.at for c in misses] == [2.0, 9.0]
-    assert [c.at for c in false_counts] == [5.0]
-    assert (row["misses"], row["false_counts"]) == (2, 1)
 
 
 def test_overlap_of_boxes():

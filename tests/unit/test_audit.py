@@ -11,16 +11,16 @@ from edge.audit import (
     Mark,
     Row,
     Verdict,
+    Watch,
     at_most,
     compare_events,
-    disputed,
     judge,
+    judge_lines,
     needed_crossings,
     wilson,
 )
-from edge.audit_intervals import compare_intervals, fit, usable_intervals
+from edge.audit_intervals import compare_intervals, fit, unrecorded, usable_intervals
 from edge.records import CountRecord
-from edge.scoring import score
 from edge.vocabulary import Crossing, Outcome
 
 IN, OUT = Outcome.IN, Outcome.OUT
@@ -49,6 +49,17 @@ def test_the_sample_size_is_the_smallest_by_the_exact_test(errors):
 @given(st.integers(0, 300), st.integers(0, 3000))
 def test_the_binomial_agrees_with_scipy(errors, n):
     assert at_most(errors, n) == pytest.approx(stats.binom.cdf(errors, n, LIMIT), rel=1e-9)
+
+
+@settings(deadline=None)
+@given(st.integers(2, 300), st.data())
+def test_the_verdicts_are_those_of_the_exact_tests_of_scipy(n, data):
+    errors = data.draw(st.integers(0, n))
+    less = stats.binomtest(errors, n, LIMIT, alternative="less").pvalue
+    greater = stats.binomtest(errors, n, LIMIT, alternative="greater").pvalue
+    verdict = judge(rows(n, misses=errors)).verdict
+    assert (verdict is Verdict.UNDER) == (less <= 1 - CONFIDENCE)
+    assert (verdict is Verdict.OVER) == (greater < 1 - CONFIDENCE)
 
 
 @settings(deadline=None)
@@ -88,7 +99,9 @@ def test_verdicts_at_their_borders():
     # P(X >= 6 | 50, 5 %) = 0.038, P(X >= 5) = 0.104
     assert judge(rows(50, misses=5)).verdict is Verdict.OPEN
     assert judge(rows(50, misses=6)).verdict is Verdict.OVER
-    assert judge(rows(1, misses=1)).verdict is Verdict.OVER  # P = exactly 0.05
+    # One of one has P = exactly 0.05: nobody condemns a device for a single person.
+    assert judge(rows(1, misses=1)).verdict is Verdict.OPEN
+    assert judge(rows(2, misses=2)).verdict is Verdict.OVER
 
 
 def test_nothing_tallied_is_no_share():
@@ -103,32 +116,47 @@ def crossings(*items):
 def test_misses_and_false_counts_are_apart_and_do_not_cancel():
     true = crossings(("a", IN, 1.0), ("a", IN, 5.0), ("a", OUT, 9.0), ("b", IN, 1.0))
     seen = crossings(("a", IN, 1.2), ("a", OUT, 9.0), ("a", OUT, 20.0), ("b", OUT, 1.0))
-    assert compare_events(true, seen, ["a", "b"]) == [
+    rows, found = compare_events(true, seen, ["a", "b"])
+    assert rows == [
         Row("a", IN, 2, 1, 1, 0),
         Row("a", OUT, 1, 2, 0, 1),
         Row("b", IN, 1, 0, 1, 0),
         Row("b", OUT, 0, 1, 0, 1),
     ]
-    missed, false = disputed(true, seen, ["a", "b"])
-    assert missed == crossings(("b", IN, 1.0), ("a", IN, 5.0))
-    assert false == crossings(("b", OUT, 1.0), ("a", OUT, 20.0))
+    assert list(found.misses) == crossings(("b", IN, 1.0), ("a", IN, 5.0))
+    assert list(found.false_counts) == crossings(("b", OUT, 1.0), ("a", OUT, 20.0))
+
+
+def test_other_lines_and_outcomes_take_no_part():
+    true = crossings(("a", IN, 1.0), ("c", IN, 1.0))
+    seen = crossings(("a", IN, 1.0), ("c", OUT, 1.0), ("a", Outcome.AMBIGUOUS, 1.0))
+    rows, found = compare_events(true, seen, ["a"])
+    assert rows == [Row("a", IN, 1, 1, 0, 0), Row("a", OUT, 0, 0, 0, 0)]
+    assert (found.misses, found.false_counts) == ((), ())
 
 
 @settings(deadline=None)
 @given(st.data())
-def test_what_is_listed_as_disputed_is_what_the_score_says(data):
+def test_the_single_errors_add_up_to_the_rows(data):
     some = st.lists(
         st.builds(Crossing, st.sampled_from("ab"), st.sampled_from([IN, OUT]), st.floats(0, 20))
     )
-    true, seen = data.draw(some), data.draw(some)
-    missed, false = disputed(true, seen, ["a", "b"])
-    scores = score(true, seen, ["a", "b"])
-    assert len(missed) == sum(s.true - s.matched for s in scores)
-    assert len(false) == sum(s.counted - s.matched for s in scores)
-    by_rows = compare_events(true, seen, ["a", "b"])
-    assert len(missed) == sum(r.misses for r in by_rows)
-    assert len(false) == sum(r.false for r in by_rows)
-    assert all(r.difference == r.false - r.misses for r in by_rows)
+    rows, found = compare_events(data.draw(some), data.draw(some), ["a", "b"])
+    assert len(found.misses) == sum(r.misses for r in rows)
+    assert len(found.false_counts) == sum(r.false for r in rows)
+    assert all(r.difference == r.false - r.misses for r in rows)
+
+
+def test_a_bad_line_does_not_hide_behind_a_good_one():
+    good, bad = Row("a", IN, 300, 300, 0, 0), Row("b", IN, 40, 34, 6, 0)
+    assert judge([good, bad]).verdict is Verdict.UNDER
+    verdicts = {line: j.verdict for line, j in judge_lines([good, bad]).items()}
+    assert verdicts == {"a": Verdict.UNDER, "b": Verdict.OVER}
+
+
+def test_a_line_where_nobody_was_tallied_is_not_judged():
+    rows = [Row("a", IN, 0, 3, 0, 3), Row("a", OUT, 0, 0, 0, 0), Row("b", IN, 1, 1, 0, 0)]
+    assert list(judge_lines(rows)) == ["b"]
 
 
 def record(t0=0, t1=QUARTER, *, entered=0, left=0, uturn=0, line="door", seq=1, cov=1.0, cfg="c"):
@@ -232,7 +260,7 @@ def test_a_slow_finger_makes_no_error(times, delay):
 
 
 def why(*records, window=(0, HOUR)):
-    found = usable_intervals(records, ["door"], window, ("c", "m"))
+    found = usable_intervals(records, [Watch("door", *window)], ("c", "m"))
     return [r.seq for r in found.usable], [(r.seq, text) for r, text in found.left_out]
 
 
@@ -257,3 +285,24 @@ def test_intervals_that_overlap_are_all_left_out():
     usable, left_out = why(first, second, third, fourth)
     assert usable == [4]
     assert [seq for seq, text in left_out if "set back" in text] == [1, 2, 3]
+
+
+def test_each_tally_has_its_own_watched_time():
+    watches = [Watch("door", 0, QUARTER), Watch("door", 2 * QUARTER, HOUR)]
+    records = [record(k * QUARTER, (k + 1) * QUARTER, seq=k + 1) for k in range(4)]
+    found = usable_intervals(records, watches, ("c", "m"))
+    assert [r.seq for r in found.usable] == [1, 3, 4]
+
+
+def test_two_watches_that_meet_in_an_interval_are_not_one():
+    watches = [Watch("door", 0, QUARTER // 2), Watch("door", QUARTER // 2, QUARTER)]
+    assert usable_intervals([record()], watches, ("c", "m")).usable == ()
+
+
+def test_watched_intervals_without_a_record_are_named():
+    cut_short = record(0, 300_000, seq=1)
+    later = record(3 * QUARTER, HOUR, seq=2)
+    other = record(QUARTER, 2 * QUARTER, line="side", seq=3)
+    found = unrecorded([cut_short, later, other], [Watch("door", 0, HOUR + 1)], QUARTER)
+    assert found == [Watch("door", QUARTER, 3 * QUARTER)]
+    assert unrecorded([], [Watch("door", 1, QUARTER)], QUARTER) == []

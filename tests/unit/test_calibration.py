@@ -6,38 +6,42 @@ from structlog.testing import capture_logs
 from edge.audit import Mode, Row, judge
 from edge.calibration import (
     DAY_MS,
-    FILE_NAME,
     Calibration,
     Conditions,
     calibration_record,
+    check_writable,
     hash_of,
+    path_of,
     write,
 )
 from edge.errors import OutboxError
-from edge.tally import utc_ms
+from edge.tally_times import utc_ms
 from edge.vocabulary import Outcome
 
 NOW = utc_ms("2026-03-02T01:15:00Z")
 HERE = Conditions("dev-1", "cfg-1", "model-1")
 
 
-def record(**changes):
+def record(errors=1, n=100, **changes):
     options = {
         "mode": Mode.EVENTS,
-        "lines": ["door"],
+        "line": "door",
         "audited_ms": (NOW - 1000, NOW),
         "by": "王芳",
-        "evidence": {"tally": "0" * 12},
+        "evidence": {"tallies": ["0" * 12]},
         "now_ms": NOW,
         "valid_days": 10,
     }
-    judgement = judge([Row("door", Outcome.IN, 100, 99, 1, 0)])
+    judgement = judge([Row("door", Outcome.IN, n, n - errors, errors, 0)])
     return calibration_record(HERE, judgement, **options | changes)
 
 
 def cal(folder, conditions=HERE, now_ms=NOW):
     with capture_logs() as logs:
-        return Calibration(folder, conditions).cal(now_ms), logs[0].get("reason")
+        cals = Calibration(folder, ["door"], conditions).cals(now_ms)
+    (log,) = logs
+    assert log["line"] == "door"
+    return cals.get("door"), log.get("reason")
 
 
 def test_the_record_holds_what_was_found():
@@ -46,7 +50,7 @@ def test_the_record_holds_what_was_found():
     assert len(found["hash"]) == 12
     assert (found["n"], found["misses"], found["false"]) == (100, 1, 0)
     assert found["interval"] == [0.0017, 0.0545]  # rounded outwards
-    assert (found["verdict"], found["more_needed"]) == ("under_limit", 0)
+    assert (found["verdict"], found["needed"]) == ("under_limit", 93)
     assert (found["when"], found["expires"]) == ("2026-03-02T01:15:00Z", "2026-03-12T01:15:00Z")
     assert (found["by"], found["cfg"], found["model"]) == ("王芳", "cfg-1", "model-1")
     assert not any("view" in key for key in found)
@@ -63,7 +67,7 @@ def test_of_intervals_it_says_that_errors_are_the_least():
 def test_a_valid_record_gives_its_hash(tmp_path):
     write(tmp_path, record())
     assert cal(tmp_path) == (record()["hash"], None)
-    assert [p.name for p in tmp_path.iterdir()] == [FILE_NAME]
+    assert [p.name for p in tmp_path.iterdir()] == ["calibration-door.json"]
 
 
 @pytest.mark.parametrize(
@@ -96,7 +100,7 @@ def test_it_is_valid_to_its_last_millisecond(tmp_path):
     [b"", b"\xff", b"[]", b"{}", b"[" * 100_000, b"null", b'{"hash": NaN, "expires": NaN}'],
 )
 def test_a_damaged_record_is_none(tmp_path, content):
-    (tmp_path / FILE_NAME).write_bytes(content)
+    path_of(tmp_path, "door").write_bytes(content)
     found, why = cal(tmp_path)
     assert found is None
     assert "changed after the audit or is damaged" in why
@@ -117,17 +121,17 @@ def test_a_record_without_an_end_is_none(tmp_path):
 
 
 def test_never_audited(tmp_path):
-    assert cal(tmp_path) == (None, "this device was never audited; see `lobbycount audit --help`")
+    assert cal(tmp_path) == (None, "this line was never audited; see `lobbycount audit --help`")
 
 
 def test_the_log_says_it_once_per_change(tmp_path):
     write(tmp_path, record())
-    calibration = Calibration(tmp_path, HERE)
+    calibration = Calibration(tmp_path, ["door"], HERE)
     with capture_logs() as logs:
         for now_ms in (NOW, NOW + 1, NOW + 10 * DAY_MS, NOW + 11 * DAY_MS):
-            calibration.cal(now_ms)
+            calibration.cals(now_ms)
         write(tmp_path, record(now_ms=NOW + 10 * DAY_MS))
-        calibration.cal(NOW + 11 * DAY_MS)
+        calibration.cals(NOW + 11 * DAY_MS)
     assert [log["event"] for log in logs] == [
         "calibration.valid",
         "calibration.none",
@@ -136,11 +140,42 @@ def test_the_log_says_it_once_per_change(tmp_path):
 
 
 def test_a_folder_that_cannot_be_written(tmp_path):
-    with pytest.raises(OutboxError, match="run the audit as the user of the service"):
+    with pytest.raises(OutboxError, match="run the audit on the device as the user of the"):
         write(tmp_path / "none", record())
+    with pytest.raises(OutboxError, match="there is no such folder"):
+        check_writable(tmp_path / "none")
+    check_writable(tmp_path)
 
 
 def test_people_can_read_it(tmp_path):
     text = write(tmp_path, record()).read_text("utf-8")
     assert '"by": "王芳"' in text
     assert json.loads(text) == record()
+
+
+@pytest.mark.parametrize(
+    ("errors", "n", "verdict"), [(0, 58, "open"), (30, 100, "over_limit"), (1, 1, "open")]
+)
+def test_only_an_audit_that_was_passed_gives_a_cal(tmp_path, errors, n, verdict):
+    write(tmp_path, record(errors, n))
+    found, why = cal(tmp_path)
+    assert found is None
+    assert why.endswith(f"was not passed, its verdict is {verdict}")
+
+
+def test_a_failed_audit_ends_what_an_earlier_one_allowed(tmp_path):
+    write(tmp_path, record())
+    write(tmp_path, record(errors=30))
+    assert cal(tmp_path)[0] is None
+
+
+def test_every_line_has_its_own(tmp_path):
+    door = record()
+    write(tmp_path, door)
+    path_of(tmp_path, "copied").write_text(path_of(tmp_path, "door").read_text("utf-8"), "utf-8")
+    with capture_logs() as logs:
+        cals = Calibration(tmp_path, ["door", "side", "copied"], HERE).cals(NOW)
+    assert cals == {"door": door["hash"]}
+    reasons = {log["line"]: log.get("reason") for log in logs}
+    assert "never audited" in reasons["side"]
+    assert "is of another line, door" in reasons["copied"]

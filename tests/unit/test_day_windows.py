@@ -63,6 +63,40 @@ def test_clock_changes_move_the_window_with_the_wall_clock():
         assert [(end - start) / HOUR for start, end in parts] == [hours]
 
 
+@pytest.mark.parametrize(
+    ("windows", "expected"),
+    [
+        # At 02:00 the clock went to 03:00, which was 01:00 UTC.
+        ([(120, 180)], []),
+        ([(120, 150)], []),
+        ([(135, 240)], [("29 01:00", "29 02:00")]),
+        ([(60, 135)], [("29 00:00", "29 01:00")]),
+        ([(120, 150), (150, 180), (180, 240)], [("29 01:00", "29 02:00")]),
+    ],
+)
+def test_a_time_that_is_left_out_is_the_moment_of_the_change(windows, expected):
+    berlin = ZoneInfo("Europe/Berlin")
+    parts = [DailyWindow(*window) for window in windows]
+    assert shown(parts, berlin, "2026-03-28T12:00", "2026-03-29T12:00") == expected
+
+
+def test_midnight_itself_may_be_left_out():
+    # In Beirut the clock goes from 00:00 to 01:00, at 22:00 UTC.
+    day = [DailyWindow(0, 24 * 60)]
+    assert shown(day, ZoneInfo("Asia/Beirut"), "2026-03-28T12:00", "2026-03-29T12:00") == [
+        ("28 12:00", "28 22:00"), ("28 22:00", "29 12:00"),
+    ]  # fmt: skip
+
+
+def test_a_time_that_comes_twice_is_the_first_one():
+    # At 03:00 the clock went back to 02:00; the first 02:30 was at 00:30 UTC.
+    berlin = ZoneInfo("Europe/Berlin")
+    halves = [DailyWindow(60, 150), DailyWindow(150, 240)]
+    assert shown(halves, berlin, "2026-10-24T12:00", "2026-10-25T12:00") == [
+        ("24 23:00", "25 00:30"), ("25 00:30", "25 03:00"),
+    ]  # fmt: skip
+
+
 def test_overlap_is_what_both_have():
     parts = ((0, 10), (20, 30))
     assert overlap_ms(parts, 5, 25) == 10

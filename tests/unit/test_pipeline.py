@@ -19,6 +19,7 @@ from edge.vocabulary import (
     NoFrame,
     Provenance,
     TimeQuality,
+    Zone,
 )
 
 LINE = Line("door", ((0.2, 0.5), (0.8, 0.5)), 1)
@@ -43,12 +44,12 @@ def person(y):
     return Detections(boxes, np.array([0.9], np.float32), 160 / 90)
 
 
-def pipeline(script, outbox, clock=None):
+def pipeline(script, outbox, clock=None, aggregator=None):
     return Pipeline(
         detector=ScriptedDetector(script),
         tracker=Tracker(),
         counter=Counter([LINE]),
-        aggregator=partial(Aggregator, ["door"], INTERVAL_MS),
+        aggregator=aggregator or partial(Aggregator, ["door"], INTERVAL_MS),
         outbox=outbox,
         clock=clock or ManualClock(NOON),
         provenance=Provenance("cfg", "model"),
@@ -104,6 +105,17 @@ def test_the_delivery_is_woken_with_what_was_saved():
     pipe.on_saved = woken.extend
     pipe.run(frames(31))
     assert [b.line for b in woken] == ["door"]
+
+
+def test_a_calibration_is_in_the_records_of_its_line_only():
+    outbox = MemoryOutbox("dev")
+    zones = [Zone("hall", ((0.1, 0.1), (0.9, 0.1), (0.9, 0.9)))]
+    aggregator = partial(Aggregator, ["door", "side"], INTERVAL_MS, zones=zones)
+    pipe = pipeline([], outbox, aggregator=aggregator)
+    pipe.cals = {"door": "0a", "hall": "0b"}
+    pipe.run([NoFrame(1.0, CoverageReason.NO_CAMERA)])
+    cals = {r.get("line", r.get("zone")): r["cal"] for r in records(outbox)}
+    assert cals == {"door": "0a", "side": None, "hall": None}
 
 
 def test_dates_keep_the_quality_they_were_made_with():

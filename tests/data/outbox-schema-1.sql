@@ -1,0 +1,16 @@
+BEGIN TRANSACTION;
+CREATE TABLE head (id INTEGER PRIMARY KEY CHECK (id = 1), dev TEXT NOT NULL, stream TEXT NOT NULL, chain TEXT NOT NULL) STRICT;
+INSERT INTO "head" VALUES(1,'lobby-1','0123456789abcdef','6dab5c3277a7d6339997d805754dafd5104dc6c8de0c9bdb1b2d6dd775db6755');
+CREATE TABLE records (seq INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT NOT NULL, crc INTEGER NOT NULL, retired_ms INTEGER) STRICT;
+INSERT INTO "records" VALUES(6,'{"ambiguous":0,"born_past_line":0,"cal":null,"cfg":"c1f0aa22","chain":"1fac0d699573e9cd4ada36cfb32d0c54b3be33caf9a0bd9743803dae8231bf6b","cov":1,"dev":"lobby-1","in":2,"line":"side-door","model":"9e3b51d0","out":1,"seq":6,"stream":"0123456789abcdef","t0":"2026-01-01T00:30:00Z","t1":"2026-01-01T00:45:00Z","tot_in":3,"tot_out":3,"tq":"ntp","uturn":0}',3869440881,NULL);
+INSERT INTO "records" VALUES(7,'{"ambiguous":0,"born_past_line":0,"cal":null,"cfg":"c1f0aa22","chain":"92d3f2d7c1cc6705e8c9fd5fb8f60728eb774940ac9d04782a2bb6834b351558","cov":1,"dev":"lobby-1","in":10,"line":"door","model":"9e3b51d0","out":6,"seq":7,"stream":"0123456789abcdef","t0":"2026-01-01T00:45:00Z","t1":"2026-01-01T01:00:00Z","tot_in":25,"tot_out":8,"tq":"ntp","uturn":3}',3234536305,NULL);
+INSERT INTO "records" VALUES(8,'{"ambiguous":0,"born_past_line":0,"cal":null,"cfg":"c1f0aa22","chain":"6dab5c3277a7d6339997d805754dafd5104dc6c8de0c9bdb1b2d6dd775db6755","cov":1,"dev":"lobby-1","in":3,"line":"side-door","model":"9e3b51d0","out":1,"seq":8,"stream":"0123456789abcdef","t0":"2026-01-01T00:45:00Z","t1":"2026-01-01T01:00:00Z","tot_in":6,"tot_out":4,"tq":"ntp","uturn":0}',2598168208,NULL);
+CREATE TABLE totals (line TEXT PRIMARY KEY, entered INTEGER NOT NULL, departed INTEGER NOT NULL) STRICT;
+INSERT INTO "totals" VALUES('door',25,8);
+INSERT INTO "totals" VALUES('side-door',6,4);
+CREATE INDEX records_pending ON records (seq) WHERE retired_ms IS NULL;
+CREATE INDEX records_retired ON records (retired_ms) WHERE retired_ms IS NOT NULL;
+DELETE FROM "sqlite_sequence";
+INSERT INTO "sqlite_sequence" VALUES('records',8);
+COMMIT;
+PRAGMA user_version = 1;
