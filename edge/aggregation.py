@@ -18,6 +18,8 @@ from edge.vocabulary import (
     Bucket,
     CountBucket,
     CoverageReason,
+    Crossing,
+    Doubts,
     Occupancy,
     Outcome,
     Provenance,
@@ -35,6 +37,7 @@ class _Open:
     covered_ms: int = 0
     missing_ms: Tally[CoverageReason] = field(default_factory=Tally)
     counts: dict[str, Tally[Outcome]] = field(default_factory=dict)
+    doubts: dict[str, Tally[tuple[Outcome | None, bool]]] = field(default_factory=dict)
     zones: dict[str, ZoneSums] = field(default_factory=dict)
     windows: dict[str, tuple[Span, ...]] = field(default_factory=dict)
 
@@ -97,13 +100,16 @@ class Aggregator:
                 booked = ZoneSums(arrivals=seen.arrivals, departures=seen.departures)
                 self._add_sums(self._open_at(now_ms - 1), seen.zone, booked)
 
-    def add(self, crossings: Iterable[tuple[int, str, Outcome]]) -> None:
-        """Book crossings (time, line, outcome) into their intervals.
+    def add(self, crossings: Iterable[tuple[int, Crossing]]) -> None:
+        """Book crossings, with their UTC milliseconds, into their intervals.
 
         A time before the oldest open interval goes into that one: nothing is lost.
         """
-        for at_ms, line, outcome in crossings:
-            self._open_at(at_ms).counts.setdefault(line, Tally())[outcome] += 1
+        for at_ms, crossing in crossings:
+            bucket = self._open_at(at_ms)
+            bucket.counts.setdefault(crossing.line, Tally())[crossing.outcome] += 1
+            counted = crossing.doubt is crossing.outcome
+            bucket.doubts.setdefault(crossing.line, Tally())[crossing.doubt, counted] += 1
 
     def close(
         self, settled_until_ms: int, quality: TimeQuality, provenance: Provenance
@@ -188,7 +194,15 @@ class Aggregator:
             looked = looking or tally.total() > 0
             counts = {outcome: tally[outcome] for outcome in Outcome} if looked else None
             yield CountBucket(
-                line, bucket.t0_ms, bucket.t1_ms, counts, coverage, reason, quality, provenance
+                line,
+                bucket.t0_ms,
+                bucket.t1_ms,
+                counts,
+                coverage,
+                reason,
+                quality,
+                provenance,
+                _doubts(bucket.doubts.get(line, Tally())),
             )
         for zone in self._zones:
             found = bucket.zones.get(zone.id, ZoneSums())
@@ -204,3 +218,12 @@ class Aggregator:
                 quality,
                 provenance,
             )
+
+
+def _doubts(tally: Tally[tuple[Outcome | None, bool]]) -> Doubts:
+    return Doubts(
+        counted_in=tally[Outcome.IN, True],
+        counted_out=tally[Outcome.OUT, True],
+        uncounted_in=tally[Outcome.IN, False],
+        uncounted_out=tally[Outcome.OUT, False],
+    )

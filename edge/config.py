@@ -121,7 +121,7 @@ class CountingSection(Section):
     """The crossing rule."""
 
     anchor: Anchor = Field(default=Anchor.BOTTOM_CENTRE, examples=["bottom-centre"])
-    dead_band_heights: float = Field(default=0.10, ge=0.0, le=0.5, examples=[0.1])
+    dead_band_heights: float = Field(default=0.08, ge=0.0, le=0.5, examples=[0.08])
     hold_s: float = Field(default=0.30, ge=0.0, le=3.0, examples=[0.3])
     uturn_s: float = Field(default=5.0, ge=0.0, le=120.0, examples=[5])
 

@@ -7,25 +7,38 @@ the line, flickers or peeks over it therefore counts nothing.
 
 A crossing on one track that is undone within the U-turn time is booked as one
 `uturn` instead of one in and one out.
+
+What cannot be known is said. A crossing is in doubt where the track was unseen while it
+passed, was covered by somebody, or was first seen in the dead-band. A track that ends in
+the dead-band after a passage, or close to the line it was walking towards, is
+`ambiguous`; one that begins close behind the line is `born_past_line`. Both may have
+been a crossing, and the direction it would have had is kept as its doubt.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 
-from edge.geometry import anchor_of, isotropic, passage, signed_distance
+from edge.geometry import anchor_of, box_iou, isotropic, passage, signed_distance
 from edge.vocabulary import Anchor, Counted, Crossing, Line, Outcome, Point, Track, Tracks
 
 
 @dataclass(frozen=True, slots=True)
 class CountingSettings:
-    """Thresholds of the crossing rule, in seconds and person-heights."""
+    """Thresholds of the crossing rule, in seconds and person-heights.
+
+    near_heights: a track that begins or ends nearer than this may have passed unseen.
+    crowd_iou, unseen_s: a passage is in doubt while the box overlaps another by so much,
+    or when the track had been unseen for so long.
+    """
 
     anchor: Anchor = Anchor.BOTTOM_CENTRE
-    dead_band_heights: float = 0.10
+    dead_band_heights: float = 0.08
     hold_s: float = 0.30
     uturn_s: float = 5.0
-    born_near_heights: float = 0.5
+    near_heights: float = 0.5
+    crowd_iou: float = 0.5
+    unseen_s: float = 0.5
 
 
 @dataclass(slots=True)
@@ -38,6 +51,8 @@ class _Walk:
     offset: float = 0.0
     net: int = 0
     passed_at: float = -inf
+    passed_in_doubt: bool = False
+    seen_at: float = 0.0
     settled_side: int | None = None
     clear_side: int = 0
     clear_since: float = 0.0
@@ -88,11 +103,14 @@ class Counter:
             offset = signed_distance(anchor, path) / height
             walk = walks.get(line.id)
             if walk is None:
-                walk = walks[line.id] = _Walk(anchor, tracks.at, offset)
+                walk = walks[line.id] = _Walk(anchor, tracks.at, offset, seen_at=tracks.at)
             step = passage(walk.last, anchor, path)
             if step:
                 walk.net += step
                 walk.passed_at = tracks.at
+                unseen = tracks.at - walk.seen_at > self._settings.unseen_s
+                walk.passed_in_doubt = unseen or self._is_covered(track, tracks)
+            walk.seen_at = tracks.at
             walk.last, walk.offset = anchor, offset
             seen += self._settle(walk, line, tracks.at)
         return seen
@@ -104,17 +122,32 @@ class Counter:
         side = (1 if walk.offset > 0 else -1) if clear else 0
         if side != walk.clear_side:
             walk.clear_side, walk.clear_since = side, at
-        # Where a track is first clear it came from; only a change has to prove itself.
-        held = walk.settled_side is None or at - walk.clear_since >= s.hold_s
+        # Where a track is first clear it came from, unless it has passed the line before;
+        # only a change has to prove itself.
+        came_from = walk.settled_side
+        if came_from is None and walk.net * side > 0:
+            came_from, walk.passed_in_doubt = -side, True
+        held = came_from is None or at - walk.clear_since >= s.hold_s
         if side == 0 or not held:
             return []
-        before, walk.settled_side = walk.settled_side, side
+        walk.settled_side = side
         net, walk.net = walk.net, 0
-        if before is None or before == side or net == 0:
+        if came_from in (None, side) or net == 0:
             return []
-        crossing = Crossing(line.id, _direction(net, line), walk.passed_at)
+        return [self._cross(walk, line, net)]
+
+    def _cross(self, walk: _Walk, line: Line, net: int) -> Crossing:
+        way = _direction(net, line)
+        crossing = Crossing(line.id, way, walk.passed_at, way if walk.passed_in_doubt else None)
         self._net_out(walk, crossing)
-        return [crossing]
+        return crossing
+
+    def _is_covered(self, track: Track, tracks: Tracks) -> bool:
+        """Whether somebody else's box lies over the track's: two may have changed places."""
+        limit = self._settings.crowd_iou
+        return any(
+            other.id != track.id and box_iou(track.box, other.box) >= limit for other in tracks.live
+        )
 
     def _net_out(self, walk: _Walk, crossing: Crossing) -> None:
         """Add a crossing to those that may still be undone, or undo the last of them."""
@@ -133,26 +166,33 @@ class Counter:
         """Judge a track that ended, and return the crossing it still made, if any.
 
         Clear on the other side but too short for the hold time: it left the scene
-        after crossing. In the dead-band with a passage behind it: doubtful. Never on
-        the other side, yet begun close to the line and gone away from it: it may have
-        crossed before it was first seen.
+        after crossing. In the dead-band with a passage behind it, or close to the line it
+        was walking towards: doubtful. Never on the other side, yet begun close to the line
+        and gone away from it: it may have crossed before it was first seen.
         """
-        changed = walk.settled_side is not None and walk.net != 0
-        if changed and walk.clear_side == 0:
-            walk.pending.append(Crossing(line.id, Outcome.AMBIGUOUS, walk.passed_at))
-        elif changed and walk.clear_side != walk.settled_side:
-            crossing = Crossing(line.id, _direction(walk.net, line), walk.passed_at)
-            self._net_out(walk, crossing)
-            return [crossing]
-        elif walk.passed_at == -inf and self._came_from_line(walk):
-            walk.pending.append(Crossing(line.id, Outcome.BORN_PAST_LINE, walk.born_at))
+        side = 1 if walk.offset > 0 else -1
+        was_elsewhere = walk.settled_side is not None or walk.net * walk.clear_side > 0
+        if walk.net != 0 and was_elsewhere:
+            if walk.clear_side not in (0, walk.settled_side):
+                return [self._cross(walk, line, walk.net)]
+            if walk.clear_side == 0:
+                self._doubt(walk, line, Outcome.AMBIGUOUS, walk.net)
+        elif walk.passed_at == -inf and self._has_gone(walk.born_offset, walk.offset):
+            self._doubt(walk, line, Outcome.BORN_PAST_LINE, side)
+        elif walk.passed_at == -inf and self._has_gone(walk.offset, walk.born_offset):
+            self._doubt(walk, line, Outcome.AMBIGUOUS, -side)
         return []
 
-    def _came_from_line(self, walk: _Walk) -> bool:
-        s = self._settings
-        near = abs(walk.born_offset) < s.born_near_heights
-        away = abs(walk.offset) - abs(walk.born_offset) > s.born_near_heights
-        return near and away
+    def _has_gone(self, near: float, far: float) -> bool:
+        """Whether one end of a walk is close to the line and the other well away from it."""
+        limit = self._settings.near_heights
+        return abs(near) < limit and abs(far) - abs(near) > limit
+
+    def _doubt(self, walk: _Walk, line: Line, outcome: Outcome, net: int) -> None:
+        at = walk.seen_at if walk.passed_at == -inf else walk.passed_at
+        if outcome is Outcome.BORN_PAST_LINE:
+            at = walk.born_at
+        walk.pending.append(Crossing(line.id, outcome, at, _direction(net, line)))
 
     def _ripe(self, at: float) -> list[Crossing]:
         """Take the pending crossings that can no longer be undone."""
@@ -169,7 +209,7 @@ class Counter:
         delay = self._settings.uturn_s + self._settings.hold_s
         dated = tuple(
             sorted(
-                (Crossing(c.line, c.outcome, max(c.at, self._settled_until)) for c in booked),
+                (replace(c, at=max(c.at, self._settled_until)) for c in booked),
                 key=lambda c: (c.at, c.line, c.outcome),
             )
         )

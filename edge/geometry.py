@@ -24,6 +24,15 @@ def anchor_of(box: Box, anchor: Anchor) -> Point:
     return (x, box[3]) if anchor is Anchor.BOTTOM_CENTRE else (x, (box[1] + box[3]) / 2)
 
 
+def box_iou(a: Box, b: Box) -> float:
+    """Intersection over union of two corner boxes."""
+    width, height = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    shared = width * height
+    return shared / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - shared)
+
+
 def cross(origin: Point, to: Point, point: Point) -> float:
     """Cross product of origin→to and origin→point.
 

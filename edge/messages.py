@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-from edge.readings import Totals, reading, subject_of
+from edge.readings import RANGE_FIELDS, Totals, reading, subject_of
 from edge.vocabulary import (
     Bucket,
     CoverageReason,
@@ -33,7 +33,7 @@ from edge.vocabulary import (
 )
 
 VERSION = "1.0"
-VERSION_WITH_ZONES = "1.1"
+LATER_VERSION = "1.1"
 DELIVERY = "puback"
 """What makes the device consider a record delivered; subscribers read it in `info` and `status`."""
 RECORD_RETENTION_DAYS = 35
@@ -150,8 +150,8 @@ def _coverage(bucket: Bucket) -> dict[str, object]:
 def counts_message(tenant: str, dev: str, stream: str, records: Sequence[StoredRecord]) -> Message:
     """Return a batch of sealed records of one stream; their text is passed on untouched."""
     bodies = ",".join(record.body for record in records)
-    has_zones = any("zone" in json.loads(record.body) for record in records)
-    version = VERSION_WITH_ZONES if has_zones else VERSION
+    fields = {name for record in records for name in json.loads(record.body)}
+    version = VERSION if fields.isdisjoint({"zone", *RANGE_FIELDS}) else LATER_VERSION
     text = (
         f'{{"dev":{canonical(dev)},"records":[{bodies}],'
         f'"stream":{canonical(stream)},"v":{canonical(version)}}}'
@@ -192,7 +192,7 @@ def info_message(
     }
     version = VERSION
     if zones:
-        version = VERSION_WITH_ZONES
+        version = LATER_VERSION
         fields["zones"] = [
             {"id": zone.id, "kind": str(zone.kind), "name": zone.name or zone.id} for zone in zones
         ]

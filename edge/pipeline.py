@@ -125,7 +125,7 @@ class Pipeline:
         self._save(self._aggregator.finish(now_ms, self._time_quality, self.provenance))
 
     def _book(self, counted: Counted) -> None:
-        self._aggregator.add((self._utc_ms(c.at), c.line, c.outcome) for c in counted.booked)
+        self._aggregator.add((self._utc_ms(c.at), c) for c in counted.booked)
 
     def _save(self, buckets: list[Bucket]) -> None:
         """Store closed buckets; keep them in memory while the outbox cannot be written."""

@@ -19,6 +19,9 @@ _COUNT_FIELDS = {
     "born_past_line": Outcome.BORN_PAST_LINE,
 }
 
+RANGE_FIELDS = ("in_low", "in_high", "out_low", "out_high")
+"""Between these the true counts lie as far as the device can tell; additive too."""
+
 
 class Subject(NamedTuple):
     """What a record is about: a line or a zone, by its field and id."""
@@ -107,11 +110,17 @@ def zone_reading(kind: ZoneKind, sums: ZoneSums, over_ms: int | None = None) -> 
 
 
 def _counts(bucket: CountBucket) -> dict[str, object]:
-    counts = bucket.counts
-    return {
-        field: None if counts is None else counts.get(outcome, 0)
-        for field, outcome in _COUNT_FIELDS.items()
-    }
+    counts, doubts = bucket.counts, bucket.doubts
+    if counts is None:
+        return dict.fromkeys((*_COUNT_FIELDS, *RANGE_FIELDS))
+    values = {field: counts.get(outcome, 0) for field, outcome in _COUNT_FIELDS.items()}
+    bounds = (
+        values["in"] - doubts.counted_in,
+        values["in"] + doubts.uncounted_in,
+        values["out"] - doubts.counted_out,
+        values["out"] + doubts.uncounted_out,
+    )
+    return {**values, **dict(zip(RANGE_FIELDS, bounds, strict=True))}
 
 
 def _seconds(ms: int) -> float:

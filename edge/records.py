@@ -19,13 +19,18 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _COUNTS = ("in", "out", "uturn", "ambiguous", "born_past_line")
+_RANGE = ("in_low", "in_high", "out_low", "out_high")
 _SUMS = ("presence_s", "used_s", "arrivals", "departures", "peak")
 _WINDOW_SUMS = ("window_s", "in_window_s")
 
 
 @dataclass(frozen=True, slots=True)
 class CountRecord:
-    """One interval of one line as received. The five counts are None when nobody was looking."""
+    """One interval of one line as received. The counts are None when nobody was looking.
+
+    The true counts lie between the low and high ones as far as the device could tell; in a
+    record of version 1.0, which says nothing of it, these are the counts themselves.
+    """
 
     dev: str
     stream: str
@@ -38,6 +43,10 @@ class CountRecord:
     uturn: int | None
     ambiguous: int | None
     born_past_line: int | None
+    in_low: int | None
+    in_high: int | None
+    out_low: int | None
+    out_high: int | None
     tot_in: int
     tot_out: int
     cov: float
@@ -153,6 +162,7 @@ _LINE_CHECKS: _Checks = {
     "tot_in": _is_count,
     "tot_out": _is_count,
 }
+_RANGE_CHECKS: _Checks = dict.fromkeys(_RANGE, _is_count_or_null)
 _ZONE_CHECKS: _Checks = {
     "zone": _is_text,
     "kind": _is_text,
@@ -233,6 +243,8 @@ def _record(envelope: Mapping[str, Any], index: int, raw: object) -> Record:
     _check(index, raw, _ZONE_CHECKS if is_zone else _LINE_CHECKS)
     if is_zone:
         _check(index, raw, _KIND_CHECKS.get(raw["kind"], _DWELL_CHECKS))
+    elif "in_low" in raw:
+        _check(index, raw, _RANGE_CHECKS)
     if raw["dev"] != envelope.get("dev") or raw["stream"] != envelope.get("stream"):
         raise MessageError(f"record {index} of the batch is of another device or stream")
     counts = [raw[name] for name in _additive(raw, is_zone)]
@@ -248,7 +260,7 @@ def _record(envelope: Mapping[str, Any], index: int, raw: object) -> Record:
 def _additive(raw: Mapping[str, Any], is_zone: bool) -> tuple[str, ...]:
     """Return the fields that are null together, when nobody was looking."""
     if not is_zone:
-        return _COUNTS
+        return _COUNTS + _RANGE if "in_low" in raw else _COUNTS
     return _SUMS + _WINDOW_SUMS if raw["kind"] == "activity" else _SUMS
 
 
@@ -278,6 +290,10 @@ def _line_record(raw: Mapping[str, Any], common: Mapping[str, Any]) -> CountReco
         uturn=raw["uturn"],
         ambiguous=raw["ambiguous"],
         born_past_line=raw["born_past_line"],
+        in_low=raw.get("in_low", raw["in"]),
+        in_high=raw.get("in_high", raw["in"]),
+        out_low=raw.get("out_low", raw["out"]),
+        out_high=raw.get("out_high", raw["out"]),
         tot_in=raw["tot_in"],
         tot_out=raw["tot_out"],
         **common,

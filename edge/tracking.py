@@ -1,26 +1,25 @@
 """Following people from frame to frame: `Tracker.update(detections, at)`.
 
-A constant-velocity Kalman filter on centre, width and height (SORT, Bewley et al.
-2016, https://arxiv.org/abs/1602.00763), noise scaled by the person's own height
-(DeepSORT, Wojke et al. 2017, https://arxiv.org/abs/1703.07402) and by real time,
-with low-score detections in a second pass (ByteTrack, Zhang et al. 2022,
-https://arxiv.org/abs/2110.06864) and a last pass with buffered boxes (C-BIoU, Yang
-et al. 2023, https://arxiv.org/abs/2211.14317).
+Each frame's detections are assigned to the predictions of `motion` in four passes: sure
+ones by overlap, weak ones by overlap (ByteTrack, Zhang et al. 2022,
+https://arxiv.org/abs/2110.06864), sure ones by buffered boxes (C-BIoU, Yang et al. 2023,
+https://arxiv.org/abs/2211.14317) and what is still left over by distance, from the
+prediction or from where the person was last seen, whichever is nearer. The last one
+and the worth of a detection that lies where its track was heading are the two ideas of
+OC-SORT (Cao et al. 2023, https://arxiv.org/abs/2203.14360): a swap of two people who meet
+on a line costs both their crossings.
 
 All times are seconds, all lengths person-heights; dropped and irregular frames are
 therefore nothing special. State is one row an active track and goes when it dies.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
+from edge.motion import Bools, Floats, Ints, Motion, MotionSettings
 from edge.vocabulary import Detections, FloatArray, Track, Tracks
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,38 +29,40 @@ class TrackerSettings:
     sure_score: from here on at least half of a model's detections are people, so one may
     begin a track. What it means differs between models; the catalog says it for each.
     Weaker detections only keep a track alive.
+    heading_worth: what a detection straight ahead gains over one beside, in overlap; it
+    counts fully from `heading_heights` of way and `heading_heights_per_s` of speed on.
+    reach_heights, reach_heights_per_s: how far somebody may be from where they were
+    expected or last seen, and how much farther for each second unseen; of about the same
+    size, a factor of `reach_size_ratio` at most.
+    detected_share: an observed track's box is so much the detection, the rest the filter's.
     """
 
     sure_score: float = 0.50
     min_iou: float = 0.25
-    buffer_heights: float = 0.25
+    buffer_heights: float = 0.15
     min_buffered_iou: float = 0.15
+    heading_worth: float = 0.20
+    heading_heights: float = 0.30
+    heading_heights_per_s: float = 0.30
+    reach_heights: float = 0.40
+    reach_heights_per_s: float = 0.60
+    reach_size_ratio: float = 1.4
     duplicate_iou: float = 0.50
     lost_s: float = 1.5
-    unproven_lost_s: float = 0.5
+    unproven_lost_s: float = 0.7
     proven_after_s: float = 0.5
-    position_noise_heights: float = 0.05
-    size_noise_heights: float = 0.08
-    acceleration_noise_heights: float = 0.6
-    size_acceleration_noise_heights: float = 0.15
-    birth_speed_heights_per_s: float = 1.0
+    detected_share: float = 0.75
+    motion: MotionSettings = field(default_factory=MotionSettings)
 
 
-@dataclass(frozen=True, slots=True)
-class _Observation:
-    """One frame's detections: boxes (N, 4) in centre form, picture-heights."""
+@dataclass(slots=True)
+class _Pass:
+    """What is not yet assigned, and what has been: tracks, sure and weak detections."""
 
-    boxes: Floats
-    scores: Floats
-    at: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Gate:
-    """How far a detection may lie from a prediction to be the same person."""
-
-    buffer_heights: float
-    min_iou: float
+    free: Ints
+    sure: Ints
+    weak: Ints
+    pairs: list[tuple[Ints, Ints]] = field(default_factory=list)
 
 
 class Tracker:
@@ -70,14 +71,14 @@ class Tracker:
     def __init__(self, settings: TrackerSettings | None = None, first_id: int = 1) -> None:
         """Begin without tracks; a random `first_id` keeps ids from meaning anything elsewhere."""
         self._settings = settings or TrackerSettings()
+        self._motion = Motion(self._settings.motion)
         self._next_id = first_id
         self._at: float | None = None
-        self._mean = np.zeros((0, 4, 2))
-        self._var = np.zeros((0, 4, 3))
         self._ids = np.zeros(0, dtype=np.int64)
         self._born = np.zeros(0)
         self._seen = np.zeros(0)
         self._score = np.zeros(0)
+        self._last = np.zeros((0, 4))
 
     def __len__(self) -> int:
         """Count the tracks held, lost ones included."""
@@ -87,131 +88,144 @@ class Tracker:
         """Associate the detections of one frame, seconds `at`, with the tracks.
 
         Returns every live track, `observed` where this frame supports it, and the ids
-        that ended. Raises ValueError when `at` is not later than the last frame.
+        that ended. A lost track has the box that is expected.
+        Raises ValueError when `at` is not later than the last frame.
         """
         if self._at is not None and at <= self._at:
             raise ValueError(f"frames must come in order: {at} is not after {self._at}")
         ended = self._bury(at)
         if self._at is not None:
-            self._predict(at - self._at)
+            self._motion.predict(at - self._at)
         self._at = at
         boxes = _measure(detections.boxes, detections.aspect)
-        self._associate(_Observation(boxes, detections.scores.astype(np.float64), at))
+        self._associate(boxes, detections.scores.astype(np.float64), at)
         return Tracks(at, detections.aspect, self._live(at, detections.aspect), ended)
 
     def _bury(self, at: float) -> tuple[int, ...]:
         s = self._settings
         proven = self._seen - self._born >= s.proven_after_s
-        keep = at - self._seen <= np.where(proven, s.lost_s, s.unproven_lost_s)
+        keep: Bools = at - self._seen <= np.where(proven, s.lost_s, s.unproven_lost_s)
         ended = tuple(int(i) for i in self._ids[~keep])
         if ended:
-            self._select(keep)
+            self._motion.keep(keep)
+            self._ids, self._born, self._last = self._ids[keep], self._born[keep], self._last[keep]
+            self._seen, self._score = self._seen[keep], self._score[keep]
         return ended
 
-    def _select(self, keep: npt.NDArray[np.bool_]) -> None:
-        self._mean, self._var = self._mean[keep], self._var[keep]
-        self._ids, self._born = self._ids[keep], self._born[keep]
-        self._seen, self._score = self._seen[keep], self._score[keep]
-
-    def _predict(self, dt: float) -> None:
+    def _associate(self, boxes: Floats, scores: Floats, at: float) -> None:
         s = self._settings
-        height = self._mean[:, 3, 0, None]
-        noise = np.array(
-            [s.acceleration_noise_heights] * 2 + [s.size_acceleration_noise_heights] * 2
-        )
-        q = (noise * height) ** 2
-        p, c, v = (self._var[:, :, k] for k in range(3))
-        self._mean[:, :, 0] += dt * self._mean[:, :, 1]
-        np.maximum(self._mean[:, 2:, 0], 1e-3, out=self._mean[:, 2:, 0])
-        self._var = np.stack(
-            (
-                p + 2 * dt * c + dt * dt * v + q * dt**3 / 3,
-                c + dt * v + q * dt * dt / 2,
-                v + q * dt,
-            ),
-            axis=2,
-        )
+        sure = scores >= s.sure_score
+        todo = _Pass(np.arange(len(self._ids)), np.flatnonzero(sure), np.flatnonzero(~sure))
+        if len(todo.free) and len(boxes):
+            self._assign(todo, boxes, at)
+        born = todo.sure[np.argsort(-scores[todo.sure], kind="stable")]
+        for tracks, detections in todo.pairs:
+            self._note(tracks, boxes[detections], scores[detections], at)
+        self._give_birth(born, boxes, scores, at)
 
-    def _associate(self, seen: _Observation) -> None:
+    def _assign(self, todo: _Pass, boxes: Floats, at: float) -> None:
+        """Assign detections (M, 4) to all tracks (N), the best evidence first."""
         s = self._settings
-        sure = np.flatnonzero(seen.scores >= s.sure_score)
-        weak = np.flatnonzero(seen.scores < s.sure_score)
-        tight = _Gate(0.0, s.min_iou)
-        wide = _Gate(s.buffer_heights, s.min_buffered_iou)
-        free = np.arange(len(self._ids))
-        free, sure = self._match(free, sure, seen, tight)
-        free, _ = self._match(free, weak, seen, tight)
-        _, sure = self._match(free, sure, seen, wide)
-        self._give_birth(sure[np.argsort(-seen.scores[sure], kind="stable")], seen)
-
-    def _match(
-        self, tracks: Ints, candidates: Ints, seen: _Observation, gate: _Gate
-    ) -> tuple[Ints, Ints]:
-        """Assign candidates to tracks, correct the filters; return what is left of both."""
-        if not len(tracks) or not len(candidates):
-            return tracks, candidates
-        overlap = _iou(
-            _corners(self._mean[tracks, :, 0], gate.buffer_heights),
-            _corners(seen.boxes[candidates], gate.buffer_heights),
+        heading = self._heading(boxes)
+        overlap = _iou(_corners(self._motion.boxes), _corners(boxes))
+        allowed, value = overlap >= s.min_iou, overlap + heading
+        todo.free, todo.sure = _match(todo, todo.sure, allowed, value)
+        todo.free, todo.weak = _match(todo, todo.weak, allowed, value)
+        if not len(todo.free) or not len(todo.sure):
+            return
+        wide = s.buffer_heights
+        overlap = _iou(_corners(self._motion.boxes, wide), _corners(boxes, wide))
+        todo.free, todo.sure = _match(
+            todo, todo.sure, overlap >= s.min_buffered_iou, overlap + heading
         )
-        allowed = overlap >= gate.min_iou
-        rows, columns = linear_sum_assignment(np.where(allowed, overlap, 0.0), maximize=True)
-        good = allowed[rows, columns]
-        rows, columns = rows[good], columns[good]
-        self._correct(tracks[rows], seen.boxes[candidates[columns]])
-        self._seen[tracks[rows]] = seen.at
-        self._score[tracks[rows]] = seen.scores[candidates[columns]]
-        return np.delete(tracks, rows), np.delete(candidates, columns)
+        if len(todo.free) and len(todo.sure):
+            nearness = self._nearness(boxes, at)
+            todo.free, todo.sure = _match(todo, todo.sure, nearness > 0, nearness)
 
-    def _correct(self, tracks: Ints, measured: Floats) -> None:
+    def _heading(self, boxes: Floats) -> Floats:
+        """What each detection gains by lying where a track was going (N, M), or loses."""
         s = self._settings
-        height = self._mean[tracks, 3, 0, None]
-        noise = np.array([s.position_noise_heights] * 2 + [s.size_noise_heights] * 2)
-        p, c, v = (self._var[tracks][:, :, k] for k in range(3))
-        total = p + (noise * height) ** 2
-        gain, speed_gain = p / total, c / total
-        miss = measured - self._mean[tracks, :, 0]
-        self._mean[tracks, :, 0] += gain * miss
-        self._mean[tracks, :, 1] += speed_gain * miss
-        self._var[tracks] = np.stack(
-            ((1 - gain) * p, (1 - gain) * c, v - speed_gain * c),
-            axis=2,
-        )
+        way = boxes[None, :, :2] - self._last[:, None, :2]
+        length = np.hypot(way[..., 0], way[..., 1])
+        speed = np.hypot(self._motion.speeds[:, 0], self._motion.speeds[:, 1])
+        ahead = way[..., 0] * self._motion.speeds[:, :1] + way[..., 1] * self._motion.speeds[:, 1:2]
+        cosine = ahead / np.maximum(length * speed[:, None], 1e-9)
+        height = self._motion.boxes[:, 3]
+        far = np.minimum(length / (s.heading_heights * height)[:, None], 1.0)
+        fast = np.minimum(speed / (s.heading_heights_per_s * height), 1.0)
+        worth: Floats = s.heading_worth * far * fast[:, None] * cosine
+        return worth
 
-    def _give_birth(self, born: Ints, seen: _Observation) -> None:
+    def _nearness(self, boxes: Floats, at: float) -> Floats:
+        """1 where a track is expected or was last seen, 0 out of its reach (N, M)."""
         s = self._settings
-        measured = seen.boxes
-        taken = _corners(self._mean[self._seen == seen.at, :, 0], 0.0)
-        born = born[_distinct(_corners(measured[born], 0.0), taken, s.duplicate_iou)]
+        nearest = np.full((len(self._ids), len(boxes)), np.inf)
+        for known in (self._motion.boxes, self._last):
+            away = boxes[None, :, :2] - known[:, None, :2]
+            mean_height = (boxes[None, :, 3] + known[:, None, 3]) / 2
+            nearest = np.minimum(nearest, np.hypot(away[..., 0], away[..., 1]) / mean_height)
+        reach = s.reach_heights + s.reach_heights_per_s * (at - self._seen)[:, None]
+        ratio = boxes[None, :, 3] / self._last[:, None, 3]
+        alike = np.maximum(ratio, 1 / ratio) <= s.reach_size_ratio
+        result: Floats = np.where(alike, np.maximum(1 - nearest / reach, 0.0), 0.0)
+        return result
+
+    def _note(self, tracks: Ints, boxes: Floats, scores: Floats, at: float) -> None:
+        self._motion.correct(tracks, boxes)
+        self._seen[tracks], self._score[tracks], self._last[tracks] = at, scores, boxes
+
+    def _give_birth(self, born: Ints, boxes: Floats, scores: Floats, at: float) -> None:
+        """Begin tracks, best detection first, but none on somebody who has one."""
         if not len(born):
             return
-        height = measured[born, 3, None]
-        noise = np.array([s.position_noise_heights] * 2 + [s.size_noise_heights] * 2)
-        speed = np.array([1.0, 1.0, 0.1, 0.1]) * s.birth_speed_heights_per_s
-        mean = np.stack((measured[born], np.zeros((len(born), 4))), axis=2)
-        var = np.stack(
-            ((noise * height) ** 2, np.zeros((len(born), 4)), (speed * height) ** 2), axis=2
-        )
-        self._mean = np.concatenate((self._mean, mean))
-        self._var = np.concatenate((self._var, var))
+        taken = _corners(self._motion.boxes[self._seen == at])
+        born = born[_distinct(_corners(boxes[born]), taken, self._settings.duplicate_iou)]
+        self._motion.append(boxes[born])
+        now = np.full(len(born), at)
         self._ids = np.concatenate((self._ids, self._next_id + np.arange(len(born))))
         self._next_id += len(born)
-        self._born = np.concatenate((self._born, np.full(len(born), seen.at)))
-        self._seen = np.concatenate((self._seen, np.full(len(born), seen.at)))
-        self._score = np.concatenate((self._score, seen.scores[born]))
+        self._born = np.concatenate((self._born, now))
+        self._seen = np.concatenate((self._seen, now))
+        self._score = np.concatenate((self._score, scores[born]))
+        self._last = np.concatenate((self._last, boxes[born]))
 
     def _live(self, at: float, aspect: float) -> tuple[Track, ...]:
-        corners = _corners(self._mean[:, :, 0], 0.0) / (aspect, 1.0, aspect, 1.0)
-        return tuple(
-            Track(
-                id=int(self._ids[i]),
-                box=(float(box[0]), float(box[1]), float(box[2]), float(box[3])),
-                score=float(self._score[i]),
-                born_at=float(self._born[i]),
-                observed=bool(self._seen[i] == at),
-            )
-            for i, box in enumerate(corners)
+        observed = self._seen == at
+        share = np.where(observed, self._settings.detected_share, 0.0)[:, None]
+        boxes = share * self._last + (1 - share) * self._motion.boxes
+        corners = (_corners(boxes) / (aspect, 1.0, aspect, 1.0)).tolist()
+        rows = zip(
+            self._ids.tolist(),
+            corners,
+            self._score.tolist(),
+            self._born.tolist(),
+            observed.tolist(),
+            strict=True,
         )
+        return tuple(Track(i, (b[0], b[1], b[2], b[3]), s, t, o) for i, b, s, t, o in rows)
+
+
+def _match(todo: _Pass, candidates: Ints, allowed: Bools, value: Floats) -> tuple[Ints, Ints]:
+    """Pair free tracks with candidates for the largest sum; return what is left of both."""
+    free = todo.free
+    if not len(free) or not len(candidates):
+        return free, candidates
+    grid = np.ix_(free, candidates)
+    may = allowed[grid]
+    # The offset makes one more pair always worth more than a better one.
+    rows, columns = linear_sum_assignment(np.where(may, value[grid] + 2.0, 0.0), maximize=True)
+    good = may[rows, columns]
+    rows, columns = rows[good], columns[good]
+    if len(rows):
+        todo.pairs.append((free[rows], candidates[columns]))
+        free, candidates = _without(free, rows), _without(candidates, columns)
+    return free, candidates
+
+
+def _without(indices: Ints, places: Ints) -> Ints:
+    left = np.ones(len(indices), dtype=bool)
+    left[places] = False
+    return indices[left]
 
 
 def _distinct(boxes: Floats, taken: Floats, max_iou: float) -> Ints:
@@ -227,13 +241,10 @@ def _distinct(boxes: Floats, taken: Floats, max_iou: float) -> Ints:
 def _measure(boxes: FloatArray, aspect: float) -> Floats:
     """Normalised corners (N, 4) to centre x, centre y, width, height in picture-heights."""
     b = boxes.astype(np.float64) * (aspect, 1.0, aspect, 1.0)
-    return np.stack(
-        ((b[:, 0] + b[:, 2]) / 2, (b[:, 1] + b[:, 3]) / 2, b[:, 2] - b[:, 0], b[:, 3] - b[:, 1]),
-        axis=1,
-    )
+    return np.concatenate(((b[:, :2] + b[:, 2:]) / 2, b[:, 2:] - b[:, :2]), axis=1)
 
 
-def _corners(centred: Floats, buffer_heights: float) -> Floats:
+def _corners(centred: Floats, buffer_heights: float = 0.0) -> Floats:
     """Centre form (N, 4) to corners, each side moved out by a share of the box height."""
     half = centred[:, 2:] / 2 + buffer_heights * centred[:, 3:]
     return np.concatenate((centred[:, :2] - half, centred[:, :2] + half), axis=1)
@@ -243,9 +254,9 @@ def _iou(a: Floats, b: Floats) -> Floats:
     """Intersection over union of corner boxes (N, 4) and (M, 4): (N, M)."""
     low = np.maximum(a[:, None, :2], b[None, :, :2])
     high = np.minimum(a[:, None, 2:], b[None, :, 2:])
-    shared = np.prod(np.clip(high - low, 0.0, None), axis=2)
-    area_a = np.prod(a[:, 2:] - a[:, :2], axis=1)
-    area_b = np.prod(b[:, 2:] - b[:, :2], axis=1)
-    union = area_a[:, None] + area_b[None, :] - shared
-    result: Floats = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    size = np.maximum(high - low, 0.0)
+    shared = size[..., 0] * size[..., 1]
+    area_a = (a[:, 2] - a[:, 0]) * (a[:, 3] - a[:, 1])
+    area_b = (b[:, 2] - b[:, 0]) * (b[:, 3] - b[:, 1])
+    result: Floats = shared / np.maximum(area_a[:, None] + area_b[None, :] - shared, 1e-12)
     return result

@@ -166,11 +166,16 @@ class Zone:
 
 @dataclass(frozen=True, slots=True)
 class Crossing:
-    """One booked passage over a line; `at` is when the anchor passed it."""
+    """One booked passage over a line; `at` is when the anchor passed it.
+
+    doubt: IN or OUT when somebody may or may not have walked that way: the outcome itself
+    where it was counted, the way it could have been where it was not.
+    """
 
     line: str
     outcome: Outcome
     at: float
+    doubt: Outcome | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +216,16 @@ class Provenance:
 
 
 @dataclass(frozen=True, slots=True)
+class Doubts:
+    """How far the counts of one line may be off: who was counted, or not, in doubt."""
+
+    counted_in: int = 0
+    counted_out: int = 0
+    uncounted_in: int = 0
+    uncounted_out: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class CountBucket:
     """A closed half-open interval [t0_ms, t1_ms) of one line.
 
@@ -226,6 +241,7 @@ class CountBucket:
     reason: CoverageReason | None
     time_quality: TimeQuality
     provenance: Provenance
+    doubts: Doubts = Doubts()
 
 
 @dataclass(frozen=True, slots=True)

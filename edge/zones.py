@@ -37,7 +37,7 @@ class ZoneSettings:
     """
 
     anchor: Anchor = Anchor.BOTTOM_CENTRE
-    dead_band_heights: float = 0.10
+    dead_band_heights: float = 0.08
     hold_s: float = 0.5
     unseen_s: float = 1.0
     reappear_s: float = 3.0

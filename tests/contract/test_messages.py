@@ -28,10 +28,11 @@ from edge.messages import (
     topic,
 )
 from edge.readings import Totals
-from edge.records import parse_counts, verify_chain
+from edge.records import CountRecord, parse_counts, verify_chain
 from edge.vocabulary import (
     CountBucket,
     CoverageReason,
+    Doubts,
     Line,
     Message,
     Outcome,
@@ -73,7 +74,7 @@ def sealed(buckets: list[CountBucket]) -> list[StoredRecord]:
 
 
 BUCKETS = [
-    bucket(0),
+    bucket(0, doubts=Doubts(counted_in=1, uncounted_in=2, uncounted_out=3)),
     bucket(1, counts={}),
     bucket(2, counts=None, coverage=0.0, reason=CoverageReason.NO_CAMERA),
     bucket(
@@ -133,7 +134,8 @@ def test_message_obeys_its_schema(leaf: str) -> None:
 
 @pytest.mark.parametrize("leaf", MESSAGES)
 def test_message_is_byte_equal_to_its_golden_payload(leaf: str) -> None:
-    assert MESSAGES[leaf].payload == (GOLDEN / f"{leaf}-1.0.json").read_bytes()
+    version = "1.1" if leaf == "counts" else "1.0"
+    assert MESSAGES[leaf].payload == (GOLDEN / f"{leaf}-{version}.json").read_bytes()
 
 
 @pytest.mark.parametrize("leaf", MESSAGES)
@@ -185,7 +187,7 @@ def test_quality_of_service_and_retain_follow_the_table_of_topics() -> None:
     assert row(MESSAGES["info"]) == (f"{base}/info", 1, True, None)
     assert row(MESSAGES["health"]) == (f"{base}/health", 0, True, 180)
     assert row(MESSAGES["privacy"]) == (f"{base}/privacy", 1, True, None)
-    assert MESSAGES["counts"].properties == (("schema", "counts/1.0"),)
+    assert MESSAGES["counts"].properties == (("schema", "counts/1.1"),)
 
 
 def test_names_stay_utf8_and_places_stay_at_home() -> None:
@@ -222,8 +224,45 @@ def test_coverage_is_rounded_and_has_a_reason_only_below_one() -> None:
         )
 
 
-def test_golden_counts_read_back_exactly() -> None:
+def test_the_range_holds_who_was_counted_in_doubt_and_who_was_not_counted() -> None:
+    first, _, dark, *_ = parse_counts(MESSAGES["counts"].payload)
+    assert isinstance(first, CountRecord)
+    assert isinstance(dark, CountRecord)
+    assert (first.in_low, first.entered, first.in_high) == (11, 12, 14)
+    assert (first.out_low, first.left, first.out_high) == (9, 9, 12)
+    assert (dark.in_low, dark.in_high, dark.out_low, dark.out_high) == (None,) * 4
+
+
+def test_records_of_the_first_version_have_a_range_of_no_width() -> None:
     records = parse_counts((GOLDEN / "counts-1.0.json").read_bytes())
+    for record in records:
+        assert isinstance(record, CountRecord)
+        assert record.in_low == record.entered == record.in_high
+        assert record.out_low == record.left == record.out_high
+
+
+@pytest.mark.parametrize("changes", [{"in_high": None}, {"out_low": -1}, {"out_high": ...}])
+def test_half_a_range_is_refused(changes: dict[str, Any]) -> None:
+    payload = json.loads(MESSAGES["counts"].payload)
+    raw = {**payload["records"][0], **changes}
+    payload["records"] = [{name: value for name, value in raw.items() if value is not ...}]
+    with pytest.raises(MessageError):
+        parse_counts(json.dumps(payload).encode())
+    with pytest.raises(ValidationError):
+        validator("counts").validate(payload)
+
+
+def test_a_batch_sealed_by_the_first_version_says_so() -> None:
+    golden = json.loads((GOLDEN / "counts-1.0.json").read_bytes())
+    stored = [StoredRecord(STREAM, raw["seq"], canonical(raw)) for raw in golden["records"]]
+    message = counts_message(TENANT, DEV, STREAM, stored)
+    assert message.payload == (GOLDEN / "counts-1.0.json").read_bytes()
+    validator("counts").validate(json.loads(message.payload))
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+def test_golden_counts_read_back_exactly(version: str) -> None:
+    records = parse_counts((GOLDEN / f"counts-{version}.json").read_bytes())
     assert [(record.t0_ms, record.t1_ms) for record in records] == [
         (each.t0_ms, each.t1_ms) for each in BUCKETS
     ]

@@ -212,17 +212,15 @@ def test_a_mean_longer_than_its_interval_is_not_told() -> None:
     ]  # fmt: skip
 
 
-def test_a_payload_says_the_lowest_version_that_describes_it() -> None:
-    """A strict reader of version 1.0 must go on reading what has no zones in it."""
-    lines = sealed(BUCKETS[:1])
-    for records, version in ((lines, "1.0"), (sealed(BUCKETS[:2]), "1.1"), (RECORDS[1:], "1.1")):
+def test_a_range_or_a_zone_makes_it_version_1_1() -> None:
+    for records in (sealed(BUCKETS[:1]), sealed(BUCKETS[:2]), RECORDS[1:]):
         message = counts_message(TENANT, DEV, STREAM, records)
         payload = json.loads(message.payload)
-        assert payload["v"] == version
-        assert message.properties == (("schema", f"counts/{version}"),)
+        assert payload["v"] == "1.1"
+        assert message.properties == (("schema", "counts/1.1"),)
         validator("counts").validate(payload)
         with pytest.raises(ValidationError):
-            validator("counts").validate(payload | {"v": {"1.0": "1.1", "1.1": "1.0"}[version]})
+            validator("counts").validate(payload | {"v": "1.0"})
 
 
 def test_the_birth_of_a_device_with_zones_is_of_version_1_1() -> None:

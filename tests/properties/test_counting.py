@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from edge.aggregation import Aggregator
 from edge.counting import Counter, CountingSettings
 from edge.vocabulary import (
+    Crossing,
     Line,
     Outcome,
     Provenance,
@@ -58,7 +59,7 @@ def test_the_net_of_a_walk_is_last_side_minus_first(ys):
     if not clear:
         assert net(booked) == 0
     elif not ends_in_band:
-        assert net(booked) == net(live) == (clear[-1] > 0.5) - (clear[0] > 0.5)
+        assert net(booked) == net(live) == (clear[-1] > 0.5) - (ys[0] >= 0.5)
 
 
 @given(walks)
@@ -81,7 +82,7 @@ def test_size_and_place_of_the_scene_change_nothing(ys, scale, shift):
     # Away from the thresholds, where rounding may decide.
     band = CountingSettings().dead_band_heights * HEIGHT
     ys = [y for y in ys if min(abs(abs(y - 0.5) - band), abs(y - 0.5)) > 1e-3] or [0.1]
-    near = CountingSettings().born_near_heights * HEIGHT
+    near = CountingSettings().near_heights * HEIGHT
     ys = [y for y in ys if abs(abs(y - 0.5) - near) > 1e-3] or [0.1]
 
     def moved(x, y):
@@ -95,7 +96,14 @@ def test_size_and_place_of_the_scene_change_nothing(ys, scale, shift):
 
 @settings(max_examples=50)
 @given(
-    st.lists(st.tuples(st.integers(0, 4_000_000), st.sampled_from(list(Outcome))), max_size=40),
+    st.lists(
+        st.tuples(
+            st.integers(0, 4_000_000),
+            st.sampled_from(list(Outcome)),
+            st.sampled_from([None, Outcome.IN, Outcome.OUT]),
+        ),
+        max_size=40,
+    ),
     st.integers(0, 900_000),
     st.lists(st.integers(1, 400_000), min_size=1, max_size=40),
 )
@@ -103,19 +111,27 @@ def test_buckets_sum_to_the_crossings_and_tile_the_time(crossings, start, steps)
     aggregator = Aggregator(["door"], 300_000, start)
     by = Provenance("cfg", "model")
     now, buckets = start, []
-    waiting = sorted((start + at, o) for at, o in crossings)
+    waiting = sorted(
+        ((start + at, o, doubt) for at, o, doubt in crossings), key=lambda each: each[0]
+    )
     for step in steps:
         now += step
         aggregator.watch(now)
-        due = [(at, "door", o) for at, o in waiting if at < now]
-        waiting = [(at, o) for at, o in waiting if at >= now]
+        due = [(at, Crossing("door", o, 0.0, doubt)) for at, o, doubt in waiting if at < now]
+        waiting = [each for each in waiting if each[0] >= now]
         aggregator.add(due)
         buckets += aggregator.close(now, TimeQuality.NTP, by)
-    aggregator.add((now - 1, "door", o) for _, o in waiting)
+    aggregator.add((now - 1, Crossing("door", o, 0.0, doubt)) for _, o, doubt in waiting)
     buckets += aggregator.finish(now, TimeQuality.NTP, by)
     for outcome in Outcome:
         total = sum((b.counts or {}).get(outcome, 0) for b in buckets)
-        assert total == sum(1 for _, o in crossings if o is outcome)
+        assert total == sum(1 for _, o, _ in crossings if o is outcome)
+    counted, uncounted = (
+        sum(1 for _, o, d in crossings if d is Outcome.IN and (o is Outcome.IN) is which)
+        for which in (True, False)
+    )
+    assert sum(b.doubts.counted_in for b in buckets) == counted
+    assert sum(b.doubts.uncounted_in for b in buckets) == uncounted
     assert buckets[0].t0_ms == start
     assert buckets[-1].t1_ms == now
     assert all(a.t1_ms == b.t0_ms for a, b in pairwise(buckets))

@@ -180,7 +180,7 @@ def test_everything_arrives_in_order_without_a_gap(
     verify_chain(records)
     assert eventually(lambda: device.outbox.depth() == 0)
     counts = inbox.on("counts")[0]
-    assert (counts.qos, counts.user) == (1, [("schema", "counts/1.0")])
+    assert (counts.qos, counts.user) == (1, [("schema", "counts/1.1")])
 
 
 def test_birth_is_retained_and_orderly_stop_is_seen(

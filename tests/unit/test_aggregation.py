@@ -5,6 +5,7 @@ import pytest
 from edge.aggregation import Aggregator
 from edge.vocabulary import (
     CoverageReason,
+    Crossing,
     DailyWindow,
     Occupancy,
     Outcome,
@@ -62,7 +63,12 @@ def test_a_glimpse_too_short_to_be_written_is_not_a_zero():
 
 def test_a_crossing_on_the_boundary_belongs_to_the_later_interval():
     aggregator = watched(0, 31 * MINUTE)
-    aggregator.add([(15 * MINUTE - 1, "door", Outcome.IN), (15 * MINUTE, "door", Outcome.OUT)])
+    aggregator.add(
+        [
+            (15 * MINUTE - 1, Crossing("door", Outcome.IN, 0.0)),
+            (15 * MINUTE, Crossing("door", Outcome.OUT, 0.0)),
+        ]
+    )
     rows = closed(aggregator, 31 * MINUTE)
     assert [row[3] for row in rows] == [tally(**{"in": 1}), tally(out=1)]
 
@@ -84,7 +90,7 @@ def test_intervals_meet_and_are_aligned_whatever_the_start():
 def test_a_bucket_stays_open_until_its_crossings_are_settled():
     aggregator = watched(0, 15 * MINUTE + 3000)
     assert closed(aggregator, 15 * MINUTE - 2000) == []
-    aggregator.add([(15 * MINUTE - 1000, "door", Outcome.IN)])
+    aggregator.add([(15 * MINUTE - 1000, Crossing("door", Outcome.IN, 0.0))])
     assert closed(aggregator, 15 * MINUTE)[0][3] == tally(**{"in": 1})
 
 
@@ -100,7 +106,7 @@ def test_pictures_far_apart_leave_a_hole_called_overload():
 def test_a_late_crossing_is_not_lost_with_its_interval():
     aggregator = watched(0, 31 * MINUTE)
     closed(aggregator, 16 * MINUTE)
-    aggregator.add([(5 * MINUTE, "door", Outcome.IN)])
+    aggregator.add([(5 * MINUTE, Crossing("door", Outcome.IN, 0.0))])
     assert closed(aggregator, 31 * MINUTE)[0][3] == tally(**{"in": 1})
 
 

@@ -145,7 +145,7 @@ def test_a_camera_that_fails_during_a_visit_adds_no_time_and_no_departure():
     outbox, _ = run(1, items, [DESK])
     _, desk = records(outbox)
     # In at 6 s, the pictures end at 12 s.
-    assert desk["presence_s"] == pytest.approx(12 - 6, abs=0.2)
+    assert desk["presence_s"] == pytest.approx(12 - 6, abs=0.3)
     assert (desk["arrivals"], desk["departures"]) == (1, 0)
     assert desk["cov"] == pytest.approx(27 / 45, abs=0.01)
 
