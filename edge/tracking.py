@@ -119,7 +119,8 @@ class Tracker:
         if len(todo.free) and len(boxes):
             self._assign(todo, boxes, at)
         born = todo.sure[np.argsort(-scores[todo.sure], kind="stable")]
-        for tracks, detections in todo.pairs:
+        if todo.pairs:
+            tracks, detections = (np.concatenate(side) for side in zip(*todo.pairs, strict=True))
             self._note(tracks, boxes[detections], scores[detections], at)
         self._give_birth(born, boxes, scores, at)
 
@@ -240,14 +241,22 @@ def _distinct(boxes: Floats, taken: Floats, max_iou: float) -> Ints:
 
 def _measure(boxes: FloatArray, aspect: float) -> Floats:
     """Normalised corners (N, 4) to centre x, centre y, width, height in picture-heights."""
-    b = boxes.astype(np.float64) * (aspect, 1.0, aspect, 1.0)
-    return np.concatenate(((b[:, :2] + b[:, 2:]) / 2, b[:, 2:] - b[:, :2]), axis=1)
+    b: Floats = boxes * np.array([aspect, 1.0, aspect, 1.0])
+    centred = np.empty_like(b)
+    centred[:, :2] = (b[:, :2] + b[:, 2:]) / 2
+    np.subtract(b[:, 2:], b[:, :2], out=centred[:, 2:])
+    return centred
 
 
 def _corners(centred: Floats, buffer_heights: float = 0.0) -> Floats:
     """Centre form (N, 4) to corners, each side moved out by a share of the box height."""
-    half = centred[:, 2:] / 2 + buffer_heights * centred[:, 3:]
-    return np.concatenate((centred[:, :2] - half, centred[:, :2] + half), axis=1)
+    centre, half = centred[:, :2], centred[:, 2:] / 2
+    if buffer_heights:
+        half += buffer_heights * centred[:, 3:]
+    corners = np.empty_like(centred)
+    np.subtract(centre, half, out=corners[:, :2])
+    np.add(centre, half, out=corners[:, 2:])
+    return corners
 
 
 def _iou(a: Floats, b: Floats) -> Floats:

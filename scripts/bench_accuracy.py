@@ -9,6 +9,7 @@ scripts/bench accuracy --sheet out/bench/sheet.png   pictures of every miss and 
 scripts/bench accuracy --time                tracker + counter, ms a frame, beside the peers'
 scripts/bench accuracy --strict              peeks and labels that tremble on a line count too
 scripts/bench accuracy --write-truth FILE    turn the labels into a list of crossings
+scripts/bench accuracy --leave-one-out       each clip with settings chosen on the others
 scripts/bench accuracy --choose-lines        lay the lines of tests/data/bench-lines.yaml anew
 
 The peers and their rules are described in scripts/accuracy/peers.py, how they are tuned in
@@ -26,6 +27,7 @@ from accuracy import (
     clips,
     compare,
     detections,
+    leave_one_out,
     line_choice,
     ours,
     peers,
@@ -54,6 +56,8 @@ def main() -> None:
         known = [clip for clip in clips.known() if clip.name != "PETS09"]
         clips.LINES.write_text(line_choice.document(known), encoding="utf-8")
         print(f"lines of {len(known)} clips written to {clips.LINES}")
+    elif options.leave_one_out:
+        _leave_one_out(options)
     elif options.all:
         _every_clip(options)
     else:
@@ -145,17 +149,24 @@ def _sheet(options: argparse.Namespace, config: Config, fps: float) -> None:
     print(f"{len(found)} events at {fps:g} fps with {detector}: {options.sheet}")
 
 
-def _every_clip(options: argparse.Namespace) -> None:
+def _parts(options: argparse.Namespace) -> list[compare.Part]:
     model = options.model or load(options.config).model.name or ""
-    wanted = [
-        part
-        for part in compare.parts(
-            options.fps or ALL_FPS, model, options.clips or (), options.strict
-        )
-        if not options.detector or part.detector in options.detector
-    ]
-    if not wanted:
+    clips_ = options.clips or ()
+    parts = compare.parts(options.fps or ALL_FPS, model, clips_, options.strict)
+    found = [part for part in parts if not options.detector or part.detector in options.detector]
+    if not found:
         sys.exit("error: no labelled clip in ../shared/data; the plain run needs none")
+    return found
+
+
+def _leave_one_out(options: argparse.Namespace) -> None:
+    real = [p for p in _parts(options) if detections.kind_of(p.detector) == "real detectors"]
+    found, product = leave_one_out.folds([f for p in real for f in p.footage()], options.workers)
+    Console(width=max(150, Console().width)).print(leave_one_out.table(found, product))
+
+
+def _every_clip(options: argparse.Namespace) -> None:
+    wanted = _parts(options)
     rows: dict[str, list[Row]] = defaultdict(list)
     for part in wanted:
         rows[detections.kind_of(part.detector)] += compare.count_ours(part)
@@ -222,6 +233,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--sheet", type=Path, help="write a contact sheet (PNG)")
     parser.add_argument("--sheet-clip", default="PETS09", help="of a clip that has pictures")
     parser.add_argument("--write-truth", type=Path)
+    parser.add_argument("--leave-one-out", action="store_true", help="settings chosen without it")
     parser.add_argument("--choose-lines", action="store_true")
     options = parser.parse_args()
     bundled = options.bundled or not PETS09.exists()
