@@ -1,5 +1,6 @@
 """The composition root: config → adapters → pipeline and relay → threads, signals."""
 
+import hashlib
 import signal
 import threading
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ from functools import partial
 from secrets import randbits
 from types import FrameType
 
+from edge.adapters.camera_address import shown
 from edge.adapters.camera_opencv import ClipSource, LiveSource, open_source
 from edge.adapters.clock import RecordingClock, SystemClock
 from edge.adapters.data_folder import claim
@@ -93,6 +95,12 @@ def run_device(config: Config) -> None:
         )
 
 
+def conditions_of(config: Config, model_hash: str) -> Conditions:
+    """Return what a calibration made now would hold for."""
+    view = hashlib.sha256(shown(config.camera.source).encode()).hexdigest()[:12]
+    return Conditions(config.device.id, config.hash(), model_hash, view)
+
+
 def _run(
     config: Config, clock: SystemClock, source: ClipSource | LiveSource, outbox: Outbox
 ) -> Pipeline:
@@ -100,7 +108,7 @@ def _run(
     # A clip has a time base of its own; it is said to begin now.
     time_base = RecordingClock(clock.utc()) if isinstance(source, ClipSource) else clock
     pipeline = build_pipeline(config, outbox, time_base, interval_s=interval_s)
-    conditions = Conditions(config.device.id, pipeline.provenance.cfg, pipeline.provenance.model)
+    conditions = conditions_of(config, pipeline.provenance.model)
     lines = [line.id for line in config.lines]
     calibration = Calibration(config.records.data_dir, lines, conditions)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from edge import calibration
 from edge.adapters.model_catalog import load_catalog
 from edge.adapters.record_reader import read_records
-from edge.app import OUTBOX_FILE
+from edge.app import OUTBOX_FILE, conditions_of
 from edge.audit import Mark, Mode, Row, Verdict, Watch, compare_events, judge_lines
 from edge.audit_intervals import (
     TOLERANCE_MS,
@@ -47,7 +47,7 @@ def audit(
     """
     check_request(config, request)
     model = load_catalog(config.model.folder).entry(config.model.name)
-    conditions = Conditions(config.device.id, config.hash(), model.hash)
+    conditions = conditions_of(config, model.hash)
     if request.by is not None:
         calibration.check_writable(config.records.data_dir)
     if request.live:

@@ -28,11 +28,15 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """What a calibration holds for; it ends when one of these changes."""
+    """What a calibration holds for; it ends when one of these changes.
+
+    view: hash of which camera looks, by its address; that it was turned is not seen.
+    """
 
     dev: str
     cfg: str
     model: str
+    view: str
 
 
 def calibration_record(
@@ -57,6 +61,7 @@ def calibration_record(
         "dev": conditions.dev,
         "cfg": conditions.cfg,
         "model": conditions.model,
+        "view": conditions.view,
         "when": iso_utc(now_ms),
         "expires": iso_utc(now_ms + valid_days * DAY_MS),
         "by": by,
@@ -143,6 +148,9 @@ def refusal(record: Mapping[str, object], line: str, now: Conditions, now_ms: in
         ),
         f"the model changed since {audited}: {record.get('model')} then, {now.model} now": (
             record.get("model") != now.model
+        ),
+        f"the camera changed since {audited}: view {record.get('view')} then, {now.view} now": (
+            record.get("view") != now.view
         ),
         f"{audited} expired on {expires}": (
             now_ms >= datetime.fromisoformat(expires).timestamp() * 1000

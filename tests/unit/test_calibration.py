@@ -19,7 +19,7 @@ from edge.tally_times import utc_ms
 from edge.vocabulary import Outcome
 
 NOW = utc_ms("2026-03-02T01:15:00Z")
-HERE = Conditions("dev-1", "cfg-1", "model-1")
+HERE = Conditions("dev-1", "cfg-1", "model-1", "view-1")
 
 
 def record(errors=1, n=100, **changes):
@@ -53,7 +53,7 @@ def test_the_record_holds_what_was_found():
     assert (found["verdict"], found["needed"]) == ("under_limit", 93)
     assert (found["when"], found["expires"]) == ("2026-03-02T01:15:00Z", "2026-03-12T01:15:00Z")
     assert (found["by"], found["cfg"], found["model"]) == ("王芳", "cfg-1", "model-1")
-    assert not any("view" in key for key in found)
+    assert found["view"] == "view-1"
 
 
 def test_another_auditor_is_another_hash():
@@ -74,12 +74,21 @@ def test_a_valid_record_gives_its_hash(tmp_path):
     ("conditions", "now_ms", "reason"),
     [
         (
-            Conditions("dev-1", "cfg-2", "model-1"),
+            Conditions("dev-1", "cfg-2", "model-1", "view-1"),
             NOW,
             "the config changed since the audit of",
         ),
-        (Conditions("dev-1", "cfg-1", "model-2"), NOW, "the model changed since the audit of"),
-        (Conditions("dev-2", "cfg-1", "model-1"), NOW, "is of another device, dev-1"),
+        (
+            Conditions("dev-1", "cfg-1", "model-2", "view-1"),
+            NOW,
+            "the model changed since the audit of",
+        ),
+        (
+            Conditions("dev-1", "cfg-1", "model-1", "view-2"),
+            NOW,
+            "the camera changed since the audit of",
+        ),
+        (Conditions("dev-2", "cfg-1", "model-1", "view-1"), NOW, "is of another device, dev-1"),
         (HERE, NOW + 10 * DAY_MS, "expired on 2026-03-12T01:15:00Z"),
     ],
 )
