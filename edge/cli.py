@@ -211,7 +211,7 @@ def _replay_json(result: Replay, scores: list[LineScore]) -> dict[str, object]:
         "peak_memory_mb": round(machine.peak_memory_mb(), 1),
         "records": [json.loads(record.body) for record in result.records],
         "lines": {
-            k: {str(o): n for o, n in v.items()}
+            k: {str(o): n for o, n in v.items()} | tables.ranges(result.buckets)[k]
             for k, v in tables.bucket_totals(result.buckets).items()
         },
         "zones": {

@@ -109,18 +109,25 @@ def zone_reading(kind: ZoneKind, sums: ZoneSums, over_ms: int | None = None) -> 
     return values
 
 
+def range_of(bucket: CountBucket) -> dict[str, int]:
+    """Return the bounds between which the counts lie; zeros when nobody was looking."""
+    doubts, counts = bucket.doubts, bucket.counts or {}
+    entered, left = counts.get(Outcome.IN, 0), counts.get(Outcome.OUT, 0)
+    bounds = (
+        entered - doubts.counted_in,
+        entered + doubts.uncounted_in,
+        left - doubts.counted_out,
+        left + doubts.uncounted_out,
+    )
+    return dict(zip(RANGE_FIELDS, bounds, strict=True))
+
+
 def _counts(bucket: CountBucket) -> dict[str, object]:
-    counts, doubts = bucket.counts, bucket.doubts
+    counts = bucket.counts
     if counts is None:
         return dict.fromkeys((*_COUNT_FIELDS, *RANGE_FIELDS))
     values = {field: counts.get(outcome, 0) for field, outcome in _COUNT_FIELDS.items()}
-    bounds = (
-        values["in"] - doubts.counted_in,
-        values["in"] + doubts.uncounted_in,
-        values["out"] - doubts.counted_out,
-        values["out"] + doubts.uncounted_out,
-    )
-    return {**values, **dict(zip(RANGE_FIELDS, bounds, strict=True))}
+    return {**values, **range_of(bucket)}
 
 
 def _seconds(ms: int) -> float:

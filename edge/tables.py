@@ -8,7 +8,7 @@ from rich.table import Table
 
 from edge.adapters.health import HealthReport
 from edge.messages import iso_utc
-from edge.readings import mean_stay_s
+from edge.readings import mean_stay_s, range_of
 from edge.records import CountRecord, Record
 from edge.scoring import LineScore, overall, total_count_error
 from edge.vocabulary import Bucket, CountBucket, Outcome, ZoneBucket, ZoneKind, ZoneSums
@@ -25,6 +25,15 @@ def bucket_totals(buckets: Sequence[Bucket]) -> dict[str, Tally[Outcome]]:
     return totals
 
 
+def ranges(buckets: Sequence[Bucket]) -> dict[str, Tally[str]]:
+    """Sum `in_low`, `in_high`, `out_low` and `out_high` per line."""
+    totals: dict[str, Tally[str]] = {}
+    for bucket in buckets:
+        if isinstance(bucket, CountBucket):
+            totals.setdefault(bucket.line, Tally()).update(range_of(bucket))
+    return totals
+
+
 def zone_totals(buckets: Sequence[Bucket]) -> dict[str, tuple[ZoneKind, ZoneSums]]:
     """Sum what happened per zone, zones in the order of the buckets."""
     totals: dict[str, tuple[ZoneKind, ZoneSums]] = {}
@@ -36,13 +45,21 @@ def zone_totals(buckets: Sequence[Bucket]) -> dict[str, tuple[ZoneKind, ZoneSums
 
 
 def counts_table(buckets: Sequence[Bucket]) -> Table:
-    """Booked counts per line."""
+    """Booked counts per line, and the range they lie in."""
     table = Table("line", title="counts", title_justify="left")
-    for head in ("in", "out", "u-turn", "ambiguous", "born past line"):
+    for head in ("in", "range", "out", "range", "u-turn", "ambiguous", "born past line"):
         table.add_column(head, justify="right")
+    bounds = ranges(buckets)
     for line, tally in bucket_totals(buckets).items():
-        numbers = (tally[Outcome.IN], tally[Outcome.OUT], *(tally[o] for o in _DOUBT))
-        table.add_row(line, *map(str, numbers))
+        low = bounds[line]
+        table.add_row(
+            line,
+            str(tally[Outcome.IN]),
+            f"{low['in_low']}–{low['in_high']}",
+            str(tally[Outcome.OUT]),
+            f"{low['out_low']}–{low['out_high']}",
+            *(str(tally[o]) for o in _DOUBT),
+        )
     return table
 
 

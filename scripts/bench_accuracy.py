@@ -33,6 +33,7 @@ from accuracy import (
     peers,
     plot,
     report,
+    span,
     timing,
 )
 from accuracy.detections import Footage
@@ -183,9 +184,17 @@ def _every_clip(options: argparse.Namespace) -> None:
     for fps in dict.fromkeys(part.fps for part in wanted):
         blamed = compare.blamed([part for part in wanted if part.fps == fps])
         console.print(report.blame_table(blamed, fps))
+    _print_ranges(console, wanted)
     if tuned:
         console.print(report.tuned_table(tuned))
     _plot(rows)
+
+
+def _print_ranges(console: Console, wanted: Sequence[compare.Part]) -> None:
+    for kind in report.KINDS:
+        found = [f for p in wanted if detections.kind_of(p.detector) == kind for f in p.footage()]
+        if found:
+            console.print(f"{kind}, all frame rates: {span.measure(found).text()}")
 
 
 def _plot(rows: dict[str, list[Row]]) -> None:
