@@ -14,6 +14,7 @@ from edge.adapters.camera_address import shown
 from edge.adapters.camera_opencv import ClipSource, LiveSource, open_source
 from edge.adapters.clock import RecordingClock, SystemClock
 from edge.adapters.data_folder import claim
+from edge.adapters.detections_mot import MotDetections
 from edge.adapters.detector_onnx import OnnxDetector
 from edge.adapters.model_catalog import load_catalog
 from edge.adapters.outbox_sqlite import SqliteOutbox
@@ -49,15 +50,24 @@ def build_pipeline(
     clock: Clock,
     *,
     interval_s: float,
+    detections: MotDetections | None = None,
 ) -> Pipeline:
-    """Open the model and join the stages. Raises ModelError."""
+    """Open the model and join the stages; `detections` take the model's place.
+
+    Raises ModelError.
+    """
     lines, zones = configured_lines(config), configured_zones(config)
-    catalog = load_catalog(config.model.folder)
-    entry = catalog.entry(config.model.name)
-    detector = OnnxDetector(entry, catalog.path(entry), config.model.threads)
+    detector: OnnxDetector | MotDetections
+    if detections is None:
+        catalog = load_catalog(config.model.folder)
+        entry = catalog.entry(config.model.name)
+        detector = OnnxDetector(entry, catalog.path(entry), config.model.threads)
+        tracking = TrackerSettings(sure_score=entry.sure_score)
+    else:
+        detector, tracking = detections, TrackerSettings()
     return Pipeline(
         detector=detector,
-        tracker=Tracker(TrackerSettings(sure_score=entry.sure_score), first_id=randbits(30)),
+        tracker=Tracker(tracking, first_id=randbits(30)),
         counter=Counter(lines, config.counting.settings()),
         zones=ZoneCounter(zones, config.counting.zone_settings()),
         aggregator=partial(

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import sys
 import threading
 from dataclasses import asdict
@@ -16,7 +17,7 @@ from edge.adapters import health as machine
 from edge.adapters.listener_mqtt import listen as receive
 from edge.audit_cli import audit
 from edge.config import Config, broker_section, load, missing_files, with_broker
-from edge.errors import BrokerError, LobbyCountError, MessageError
+from edge.errors import BadInputError, BrokerError, LobbyCountError, MessageError
 from edge.messages import canonical
 from edge.readings import zone_reading
 from edge.records import parse_counts
@@ -80,7 +81,12 @@ def check(file: Annotated[Path, typer.Argument(help="The config file. 配置文�
 
 @cli.command("replay")
 def replay_(
-    clip: Annotated[Path, typer.Argument(help="A recording, e.g. an MP4 file. 录像文件。")],
+    clip: Annotated[
+        Path,
+        typer.Argument(
+            help="A recording, e.g. an MP4 file, or detections as MOT text. 录像或检测结果文件。"
+        ),
+    ],
     config: ConfigOption = DEFAULT_CONFIG,
     speed: Annotated[
         Literal["max", "real"], typer.Option(help="As fast as possible, or the clip's own pace.")
@@ -96,6 +102,12 @@ def replay_(
         datetime | None, typer.Option(help="UTC date and time the clip is said to begin.")
     ] = None,
     publish: Annotated[bool, typer.Option(help="Also send the records to the broker.")] = False,
+    size: Annotated[
+        str | None, typer.Option(help="Width x height in pixels behind a MOT text, e.g. 768x576.")
+    ] = None,
+    clip_fps: Annotated[
+        float | None, typer.Option(help="Pictures a second behind a MOT text.", min=0.1, max=240)
+    ] = None,
     broker: BrokerOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -110,6 +122,8 @@ def replay_(
         interval_s=interval,
         annotate=annotate,
         publish=publish,
+        size=_size(size) if size else None,
+        clip_fps=clip_fps,
     )
     with progress_bar() as progress:
         task = progress.add_task(clip.name, total=None)
@@ -190,6 +204,13 @@ def health(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -
 def version() -> None:
     """Print the version."""
     sys.stdout.write(f"lobbycount {__version__}\n")
+
+
+def _size(text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"([1-9]\d{0,4})[x×*]([1-9]\d{0,4})", text.strip().lower())
+    if match is None:
+        raise BadInputError(f"--size {text}: must be width x height in pixels, e.g. 768x576")
+    return int(match[1]), int(match[2])
 
 
 def _configured(path: Path, broker: str | None) -> Config:

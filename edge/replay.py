@@ -11,6 +11,7 @@ from pathlib import Path
 from edge.adapters.annotator_opencv import Annotator
 from edge.adapters.camera_opencv import ClipSource, Speed
 from edge.adapters.clock import RecordingClock, SystemClock
+from edge.adapters.detections_mot import MotDetections
 from edge.adapters.outbox_sqlite import SqliteOutbox
 from edge.app import OUTBOX_FILE, build_pipeline, configured_lines
 from edge.config import Config
@@ -33,6 +34,7 @@ class ReplayOptions:
 
     `interval_s` may be shorter than a device allows: a recording has no privacy left
     that an interval could protect.
+    size, clip_fps: of the pictures that a text file of detections was made from.
     """
 
     speed: Speed = "max"
@@ -40,6 +42,8 @@ class ReplayOptions:
     interval_s: float | None = None
     annotate: Path | None = None
     publish: bool = False
+    size: tuple[int, int] | None = None
+    clip_fps: float | None = None
 
 
 @dataclass(slots=True)
@@ -79,10 +83,10 @@ def replay(
     options: ReplayOptions,
     on_frame: Callable[[int, int | None], None] = lambda _index, _total: None,
 ) -> Replay:
-    """Play a clip to its end.
+    """Play a clip, or a text file of detections, to its end.
 
     `on_frame` gets the index of every frame used and the length of the clip.
-    Raises ModelError, CameraError, or BadInputError for the annotated video.
+    Raises ModelError, CameraError, or BadInputError for the annotated video and the text.
     """
     if options.annotate is not None and options.annotate.resolve() == clip.resolve():
         raise BadInputError(
@@ -93,11 +97,12 @@ def replay(
     interval_s = options.interval_s or config.records.interval_min * 60.0
     with ExitStack() as stack:
         camera = config.camera
-        source = ClipSource(clip, camera.fps, speed=options.speed, masks=camera.masks)
+        texts = _detections(clip, options, camera.fps)
+        source = texts or ClipSource(clip, camera.fps, speed=options.speed, masks=camera.masks)
         stack.callback(source.close)
         outbox = _outbox(stack, config, options.publish)
         clock = RecordingClock(options.start_utc)
-        pipeline = build_pipeline(config, outbox, clock, interval_s=interval_s)
+        pipeline = build_pipeline(config, outbox, clock, interval_s=interval_s, detections=texts)
         station = _station(config, outbox, pipeline, interval_s) if options.publish else None
         pipeline.on_saved = _saver(result, station)
         draw = _drawing(stack, config, options.annotate)
@@ -120,6 +125,19 @@ def replay(
         result.undelivered = outbox.depth() if options.publish else 0
         result.records = [] if options.publish else outbox.pending(outbox.depth())
     return result
+
+
+def _detections(path: Path, options: ReplayOptions, fps: float) -> MotDetections | None:
+    if path.suffix.lower() not in {".txt", ".csv"}:
+        return None
+    if options.size is None or options.clip_fps is None:
+        raise BadInputError(
+            f"{path}: a text file of detections does not say how large and how fast its"
+            " pictures were; add e.g. --size 768x576 --clip-fps 10"
+        )
+    if options.annotate is not None:
+        raise BadInputError(f"--annotate: there are no pictures in {path}; give a video")
+    return MotDetections(path, options.size, options.clip_fps, fps)
 
 
 def _outbox(stack: ExitStack, config: Config, publish: bool) -> Outbox:
