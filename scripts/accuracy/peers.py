@@ -30,10 +30,8 @@ __all__ = [
 
 PACKAGES = ("trackers", "supervision", "norfair")
 HOW_TO_INSTALL = (
-    "the peers are not installed, so only `ours` is counted; to add them:\n"
-    "  .venv/bin/pip install -e '.[bench]'\n"
-    "  .venv/bin/pip install --no-deps norfair==2.3.0"
-    "   (apart, because it declares numpy < 2; it runs with 2)"
+    "the peers are not installed, so only `ours` is counted;"
+    " scripts/bench accuracy installs them when a package index is reachable"
 )
 
 _TWO_STAGE = {"birth": 0.7, "high": 0.6, "confirm": 2}
