@@ -21,8 +21,10 @@ from rich.table import Table
 
 from edge.adapters.lab_broker import LabBroker
 from edge.errors import LobbyCountError
+from edge.readings import RANGE_FIELDS
 from edge.records import parse_counts
 from edge.tables import RECORD_HEADER, record_row
+from edge.vocabulary import Outcome
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / "tests" / "data"
@@ -158,7 +160,7 @@ def _sums(records: Records) -> dict[str, dict[str, int]]:
     sums: dict[str, Counter[str]] = {}
     for record in records:
         sums.setdefault(record["line"], Counter()).update(
-            {k: record[k] or 0 for k in ("in", "out", "uturn", "ambiguous", "born_past_line")}
+            {field: record[field] or 0 for field in (*map(str, Outcome), *RANGE_FIELDS)}
         )
     return {line: dict(tally) for line, tally in sums.items()}
 
