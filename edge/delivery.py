@@ -1,5 +1,8 @@
 """The relay: outbox → broker. Accept → retire, refuse → keep, lose → send again.
 
+Where a backend acks what it has committed (`acks`), only that retires a record; what is
+not acked in time is sent again. Without such a backend the broker's PUBACK has to do.
+
 It runs in a thread of its own; counting never waits for it. One `step` does at
 most one of everything and says how long to rest, so that it can be tested with
 a clock that stands still; `run` is the loop around it.
@@ -7,12 +10,15 @@ a clock that stands still; `run` is the loop around it.
 
 import random
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import structlog
 
-from edge.errors import BrokerError, LobbyCountError
+from edge.acks import Ack, SendWindow, parse_ack
+from edge.backoff import Backoff
+from edge.errors import BrokerError, LobbyCountError, MessageError
 from edge.messages import counts_message
 from edge.ports import Broker, Clock, Outbox
 from edge.vocabulary import Message, Receipt
@@ -32,6 +38,10 @@ class RelayLimits:
     refused_retry_s: float = 300.0
     stable_after_s: float = 60.0
     """A connection that lasted this long makes the next retry a quick one."""
+    resend_s: float = 60.0
+    """How long an ack may take before everything that was not acked is sent again."""
+    most_in_flight: int = 2000
+    """Records sent and not yet acked; more wait."""
     health_interval_s: float = 60.0
     idle_s: float = 1.0
     """How long the relay rests when nobody wakes it."""
@@ -48,26 +58,8 @@ class RelayState:
     """When the broker last accepted records, UTC."""
     last_error: str | None = None
     """What is wrong now, in words; None when nothing is."""
-
-
-@dataclass(slots=True)
-class _Backoff:
-    """Doubling waits with jitter: each is the last half of its span, at random."""
-
-    limits: RelayLimits
-    rng: random.Random
-    failures: int = field(default=0)
-
-    def next_s(self) -> float:
-        """Return how long to wait after one more failure."""
-        # The exponent is bounded because 2.0 ** 1024 raises after a night of failures.
-        span = self.limits.retry_min_s * 2.0 ** min(self.failures, 30)
-        self.failures += 1
-        return min(span, self.limits.retry_max_s) * self.rng.uniform(0.5, 1.0)
-
-    def reset(self) -> None:
-        """Begin with short waits again."""
-        self.failures = 0
+    commits: bool = False
+    """Whether a backend acks what it has committed."""
 
 
 class Relay:
@@ -87,11 +79,15 @@ class Relay:
         dev: str,
         health: Callable[[RelayState], Message],
         farewell: Callable[[], Sequence[Message]],
+        announce: Callable[[], Sequence[Message]] = tuple,
         rng: random.Random,
         wake: threading.Event | None = None,
         limits: RelayLimits | None = None,
     ) -> None:
-        """Take the ports; `health` and `farewell` are called on the relay's thread."""
+        """Take the ports; the callables run on the relay's thread.
+
+        announce: what to publish when a backend begins or ceases to ack.
+        """
         self._outbox = outbox
         self._broker = broker
         self._clock = clock
@@ -99,8 +95,11 @@ class Relay:
         self._dev = dev
         self._health = health
         self._farewell = farewell
+        self._announce = announce
         self._limits = limits or RelayLimits()
-        self._backoff = _Backoff(self._limits, rng)
+        self._window = SendWindow(self._limits.resend_s, self._limits.most_in_flight)
+        self._acks: deque[bytes] = deque()
+        self._backoff = Backoff(self._limits.retry_min_s, self._limits.retry_max_s, rng)
         self._batch = self._limits.records_per_message
         self._state = RelayState()
         self._connected_at = 0.0
@@ -113,6 +112,11 @@ class Relay:
     def state(self) -> RelayState:
         """What the relay knows about itself; safe to read from any thread."""
         return self._state
+
+    def receive_ack(self, payload: bytes) -> None:
+        """Take an `ack` message of this device; callable from any thread."""
+        self._acks.append(payload)
+        self.wake.set()
 
     def refresh_health(self) -> None:
         """Publish health at once, because something changed; callable from any thread."""
@@ -130,6 +134,7 @@ class Relay:
     def step(self) -> float:
         """Connect, or send what is due; return for how many seconds there is nothing to do."""
         now = self._clock.monotonic()
+        self._take_acks(now)
         if not self._broker.connected:
             return self._reconnect(now)
         if now >= self._health_at:
@@ -144,6 +149,7 @@ class Relay:
         try:
             if not self._broker.connected and self._outbox.depth() > 0:
                 self._broker.connect()
+            self._take_acks(self._clock.monotonic())
             while self._broker.connected and self._clock.monotonic() < deadline:
                 if self._send_batch() is not Receipt.ACCEPTED:
                     break
@@ -204,13 +210,21 @@ class Relay:
 
     def _send_batch(self) -> Receipt | None:
         """Send the oldest records; return what became of them, None when there are none."""
-        records = self._outbox.pending(self._batch)
+        if self._window.is_overdue(self._clock.monotonic()):
+            self._send_again()
+        if self._window.is_full():
+            return None
+        after = self._window.sent_upto if self._window.commits else 0
+        records = self._outbox.pending(self._batch, after)
         if not records:
             return None
         stream, upto = records[0].stream, records[-1].seq
         receipt = self._broker.publish(counts_message(self._tenant, self._dev, stream, records))
         if receipt is Receipt.ACCEPTED:
-            self._outbox.retire(stream, upto)
+            if self._window.commits:
+                self._window.sent(upto, self._clock.monotonic())
+            else:
+                self._outbox.retire(stream, upto)
             self._accepted()
         elif receipt is Receipt.REFUSED:
             self._refused()
@@ -218,12 +232,54 @@ class Relay:
             self._lost(records[0].seq, upto)
         return receipt
 
+    def _take_acks(self, now: float) -> None:
+        while self._acks:
+            try:
+                self._take_ack(parse_ack(self._acks.popleft()), now)
+            except MessageError as error:
+                _log.warning("ack not understood", error=str(error))
+
+    def _take_ack(self, ack: Ack | None, now: float) -> None:
+        """Follow the backend; an ack of another stream only shows that there is one."""
+        self._commits(ack is not None, now)
+        if ack is None or ack.stream != self._outbox.stream:
+            return
+        self._outbox.commit(ack.stream, ack.upto, ack.have)
+        was_stalled = self._window.is_stalled
+        self._window.acked(ack, now)
+        if was_stalled and not self._window.is_stalled:
+            self._state = replace(self._state, last_error=None)
+        if ack.rewind is not None:
+            self._outbox.commit(ack.stream, min(ack.upto, ack.rewind - 1))
+            self._window.committed = min(ack.upto, ack.rewind - 1)
+            self._window.begin_again(now)
+
+    def _commits(self, commits: bool, now: float) -> None:
+        if commits == self._window.commits:
+            return
+        self._window.commits = commits
+        self._window.begin_again(now)
+        self._state = replace(self._state, commits=commits)
+        _log.info("delivery.changed", retired_on="ack" if commits else "puback")
+        if self._broker.connected:
+            for message in self._announce():
+                self._broker.publish(message)
+
+    def _send_again(self) -> None:
+        waited_s = self._limits.resend_s
+        reason = f"the backend has committed nothing for {waited_s:g} s; everything is sent again"
+        _log.warning("no ack", error=reason, committed=self._window.committed)
+        self._window.begin_again(self._clock.monotonic())
+        self._window.is_stalled = True
+        self._state = replace(self._state, last_error=reason)
+
     def _accepted(self) -> None:
         self._backoff.reset()
         self._batch = min(2 * self._batch, self._limits.records_per_message)
         self._send_at = self._clock.monotonic() + 1.0 / self._limits.messages_per_s
+        error = self._state.last_error if self._window.is_stalled else None
         self._state = replace(
-            self._state, last_accepted_ms=int(self._clock.utc() * 1000), last_error=None
+            self._state, last_accepted_ms=int(self._clock.utc() * 1000), last_error=error
         )
 
     def _refused(self) -> None:

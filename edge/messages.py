@@ -34,14 +34,14 @@ from edge.vocabulary import (
 
 VERSION = "1.0"
 LATER_VERSION = "1.1"
-DELIVERY = "puback"
+Delivery = Literal["puback", "commit"]
 """What makes the device consider a record delivered; subscribers read it in `info` and `status`."""
 RECORD_RETENTION_DAYS = 35
 """How long a delivered record stays on the device."""
 HEALTH_LIVES_FOR_INTERVALS = 3
 
 State = Literal["online", "offline", "lost"]
-Leaf = Literal["counts", "status", "info", "health", "privacy"]
+Leaf = Literal["counts", "ack", "status", "info", "health", "privacy"]
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
@@ -159,10 +159,32 @@ def counts_message(tenant: str, dev: str, stream: str, records: Sequence[StoredR
     return _message(tenant, dev, "counts", text, qos=1, retain=False, version=version)
 
 
-def status_message(tenant: str, dev: str, at_ms: int, state: State) -> Message:
+def status_message(
+    tenant: str, dev: str, at_ms: int, state: State, delivery: Delivery = "puback"
+) -> Message:
     """Return the retained state. In a will (`lost`) `at` is when the connection was opened."""
-    fields = {"at": iso_utc(at_ms), "delivery": DELIVERY, "state": state}
-    return _message(tenant, dev, "status", _payload(dev, fields), qos=1, retain=True)
+    fields = {"at": iso_utc(at_ms), "delivery": delivery, "state": state}
+    version = VERSION if delivery == "puback" else LATER_VERSION
+    text = _payload(dev, fields, version)
+    return _message(tenant, dev, "status", text, qos=1, retain=True, version=version)
+
+
+def ack_message(
+    tenant: str,
+    dev: str,
+    *,
+    stream: str,
+    upto: int,
+    have: Sequence[tuple[int, int]] = (),
+    rewind: int | None = None,
+) -> Message:
+    """Return what a backend tells a device that it has committed; see `acks`."""
+    fields: dict[str, object] = {"v": VERSION, "stream": stream, "upto": upto}
+    if have:
+        fields["have"] = [list(span) for span in have]
+    if rewind is not None:
+        fields["rewind"] = rewind
+    return _message(tenant, dev, "ack", canonical(fields), qos=1, retain=True)
 
 
 def info_message(
@@ -176,6 +198,7 @@ def info_message(
     lines: Sequence[Line],
     interval_s: int,
     zones: Sequence[Zone] = (),
+    delivery: Delivery = "puback",
 ) -> Message:
     """Return the birth message: what runs here and what its numbers mean.
 
@@ -183,16 +206,15 @@ def info_message(
     """
     fields: dict[str, object] = {
         "at": iso_utc(at_ms),
-        "capabilities": {"delivery": DELIVERY},
+        "capabilities": {"delivery": delivery},
         "interval_s": interval_s,
         "lines": [{"id": line.id, "name": line.name or line.id} for line in lines],
         "software": software,
         "stream": stream,
         **asdict(provenance),
     }
-    version = VERSION
+    version = VERSION if delivery == "puback" and not zones else LATER_VERSION
     if zones:
-        version = LATER_VERSION
         fields["zones"] = [
             {"id": zone.id, "kind": str(zone.kind), "name": zone.name or zone.id} for zone in zones
         ]

@@ -54,12 +54,19 @@ class Outbox(Protocol):
         """
         ...
 
-    def pending(self, limit: int) -> list[StoredRecord]:
-        """Return the oldest records not yet retired, in order, of one stream."""
+    def pending(self, limit: int, after: int = 0) -> list[StoredRecord]:
+        """Return the oldest records with seq > after not yet retired, in order, of one stream."""
         ...
 
     def retire(self, stream: str, upto: int) -> None:
         """Mark all records of the stream with seq ≤ upto as delivered."""
+        ...
+
+    def commit(self, stream: str, upto: int, have: Sequence[tuple[int, int]] = ()) -> None:
+        """Make retired exactly what a backend has: seq ≤ upto and the spans in `have`.
+
+        What was retired on less evidence is pending again, as far as it is still kept.
+        """
         ...
 
     def depth(self) -> int:

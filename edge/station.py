@@ -48,7 +48,16 @@ class Station:
         self._tenant, self._dev = config.device.tenant, config.device.id
         self._settings = mqtt_settings(config.mqtt)
         self._stop = threading.Event()
-        broker = MqttBroker(self._settings, self._dev, lambda: self._status("lost"), self._birth)
+        broker = MqttBroker(
+            self._settings,
+            self._dev,
+            lambda: self._status("lost"),
+            self._birth,
+            (
+                messages.topic(self._tenant, self._dev, "ack"),
+                self._receive_ack,
+            ),
+        )
         self.relay = Relay(
             outbox,
             broker,
@@ -57,6 +66,7 @@ class Station:
             dev=self._dev,
             health=self._health_message,
             farewell=lambda: [self._status("offline")],
+            announce=self._birth,
             rng=random.Random(),  # noqa: S311  jitter, not a secret
         )
         self._thread = threading.Thread(target=self.relay.run, args=(self._stop,), name="relay")
@@ -75,7 +85,15 @@ class Station:
         return round(self._clock.utc() * 1000)
 
     def _status(self, state: messages.State) -> Message:
-        return messages.status_message(self._tenant, self._dev, self._now_ms(), state)
+        return messages.status_message(
+            self._tenant, self._dev, self._now_ms(), state, self._delivery()
+        )
+
+    def _receive_ack(self, payload: bytes) -> None:
+        self.relay.receive_ack(payload)
+
+    def _delivery(self) -> messages.Delivery:
+        return "commit" if self.relay.state.commits else "puback"
 
     def _birth(self) -> Sequence[Message]:
         now_ms = self._now_ms()
@@ -91,6 +109,7 @@ class Station:
                 lines=[section.line() for section in self._config.lines],
                 interval_s=self._interval_s,
                 zones=[section.zone() for section in self._config.zones],
+                delivery=self._delivery(),
             ),
             messages.privacy_message(
                 self._tenant,

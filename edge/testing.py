@@ -6,6 +6,7 @@ memory outbox and the one on disk.
 
 import threading
 from collections.abc import Iterable, Sequence
+from itertools import islice
 
 import numpy as np
 
@@ -85,7 +86,7 @@ class MemoryOutbox:
         self._chain = genesis(dev, stream)
         self._totals: dict[Subject, Totals] = {}
         self._records: list[StoredRecord] = []
-        self._retired_upto = 0
+        self._retired: set[int] = set()
 
     @property
     def stream(self) -> str:
@@ -108,21 +109,31 @@ class MemoryOutbox:
                 records.append(StoredRecord(self._stream, seq, body))
             self._chain, self._totals, self._records = chain, totals, records
 
-    def pending(self, limit: int) -> list[StoredRecord]:
-        """Return the oldest records not yet retired."""
+    def pending(self, limit: int, after: int = 0) -> list[StoredRecord]:
+        """Return the oldest records after a number that are not yet retired."""
         with self._lock:
-            return self._records[self._retired_upto :][:limit]
+            kept = (r for r in self._records[after:] if r.seq not in self._retired)
+            return list(islice(kept, limit))
 
     def retire(self, stream: str, upto: int) -> None:
         """Mark as delivered; ignores other streams."""
         with self._lock:
             if stream == self._stream:
-                self._retired_upto = min(max(self._retired_upto, upto), len(self._records))
+                self._retired.update(range(1, min(upto, len(self._records)) + 1))
+
+    def commit(self, stream: str, upto: int, have: Sequence[tuple[int, int]] = ()) -> None:
+        """Make retired exactly what a backend has; ignores other streams."""
+        with self._lock:
+            if stream == self._stream:
+                spans = ((1, upto), *have)
+                self._retired = {
+                    r.seq for r in self._records if any(a <= r.seq <= b for a, b in spans)
+                }
 
     def depth(self) -> int:
         """Count the records not yet retired."""
         with self._lock:
-            return len(self._records) - self._retired_upto
+            return len(self._records) - len(self._retired)
 
     def close(self) -> None:
         """Do nothing."""

@@ -25,11 +25,14 @@ class MqttBroker:
         client_id: str,
         will: Callable[[], Message],
         birth: Callable[[], Sequence[Message]],
+        inbox: tuple[str, Callable[[bytes], None]] | None = None,
     ) -> None:
+        """Prepare. inbox: a topic to subscribe to and who takes its payloads, on another thread."""
         self._settings = settings
         self._client_id = client_id
         self._will = will
         self._birth = birth
+        self._inbox = inbox
         self._lock = threading.RLock()
         self._connection: Connection | None = None
 
@@ -43,13 +46,35 @@ class MqttBroker:
         """Connect, set the will, publish the birth messages. Raises BrokerError."""
         with self._lock:
             self._abandon()
-            # Nothing is subscribed to, so there is no session worth keeping.
-            self._connection = Connection(
-                self._settings, self._client_id, clean_start=True, will=self._will()
-            )
+            self._connection = self._new_connection()
+            if not self._subscribed():
+                self._abandon()
+                self._connection = self._new_connection()
             for message in self._birth():
                 self._publish_birth(message)
         _log.info("connected to the broker", address=self._settings.address)
+
+    def _new_connection(self) -> Connection:
+        # What is subscribed to is retained, so there is no session worth keeping.
+        take = self._inbox[1] if self._inbox else None
+        return Connection(
+            self._settings,
+            self._client_id,
+            clean_start=True,
+            will=self._will(),
+            on_message=(lambda _topic, payload, _retained: take(payload)) if take else None,
+        )
+
+    def _subscribed(self) -> bool:
+        """Subscribe to the inbox; without it counts can still be delivered."""
+        if self._inbox is None or self._connection is None:
+            return True
+        try:
+            self._connection.subscribe(self._inbox[0])
+        except BrokerError as error:
+            _log.warning("no acks from a backend", error=str(error))
+            return False
+        return True
 
     def publish(self, message: Message) -> Receipt:
         """Publish and wait for the acknowledgement of QoS 1, a bounded time."""

@@ -119,6 +119,9 @@ class Connection:
         # paho forgets its thread when that ends, between its own check and join.
         with contextlib.suppress(AttributeError):
             self._client.loop_stop()
+        # Its wake-up sockets too: an error on its way up may keep the client alive for long.
+        with contextlib.suppress(AttributeError):
+            self._client._reset_sockets()
         self._forget_callbacks()
 
     def _forget_callbacks(self) -> None:

@@ -107,12 +107,16 @@ class SqliteOutbox:
         )
         return chain_of(sealed)
 
-    def pending(self, limit: int) -> list[StoredRecord]:
-        """Return the oldest records not yet retired. Raises OutboxError for a damaged row."""
+    def pending(self, limit: int, after: int = 0) -> list[StoredRecord]:
+        """Return the oldest records after a number that are not yet retired.
+
+        Raises OutboxError for a damaged row.
+        """
         with self._guarded() as db:
             rows = db.execute(
-                "SELECT seq, body, crc FROM records WHERE retired_ms IS NULL ORDER BY seq LIMIT ?",
-                (limit,),
+                "SELECT seq, body, crc FROM records WHERE retired_ms IS NULL AND seq > ?"
+                " ORDER BY seq LIMIT ?",
+                (after, limit),
             ).fetchall()
         for seq, body, crc in rows:
             if _crc(seq, body) != crc:
@@ -126,16 +130,32 @@ class SqliteOutbox:
         """Mark as delivered, and delete what was delivered long ago. Ignores other streams."""
         if stream != self._stream:
             return
-        now_ms = int(self._utc() * 1000)
+        with self._transaction():
+            self._retire_spans([(1, upto)])
+
+    def commit(self, stream: str, upto: int, have: Sequence[tuple[int, int]] = ()) -> None:
+        """Make retired exactly what a backend has, in one transaction. Ignores other streams."""
+        if stream != self._stream:
+            return
+        spans = [(1, upto), *have]
+        kept = " AND ".join(["seq NOT BETWEEN ? AND ?"] * len(spans))
         with self._transaction() as db:
             db.execute(
-                "UPDATE records SET retired_ms = ? WHERE retired_ms IS NULL AND seq <= ?",
-                (now_ms, upto),
+                f"UPDATE records SET retired_ms = NULL WHERE retired_ms IS NOT NULL AND {kept}",  # noqa: S608
+                [number for span in spans for number in span],
             )
-            db.execute(
-                "DELETE FROM records WHERE retired_ms < ?",
-                (now_ms - RECORD_RETENTION_DAYS * DAY_MS,),
-            )
+            self._retire_spans(spans)
+
+    def _retire_spans(self, spans: Sequence[tuple[int, int]]) -> None:
+        now_ms = int(self._utc() * 1000)
+        self._db.executemany(
+            "UPDATE records SET retired_ms = ? WHERE retired_ms IS NULL AND seq BETWEEN ? AND ?",
+            [(now_ms, *span) for span in spans],
+        )
+        self._db.execute(
+            "DELETE FROM records WHERE retired_ms < ?",
+            (now_ms - RECORD_RETENTION_DAYS * DAY_MS,),
+        )
 
     def depth(self) -> int:
         """Count the records not yet retired."""

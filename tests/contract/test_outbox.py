@@ -130,6 +130,31 @@ def test_retired_records_are_not_pending_and_their_numbers_are_not_used_again(
     assert [record.seq for record in outbox.pending(10)] == [4]
 
 
+def numbers(outbox: Outbox, after: int = 0) -> list[int]:
+    return [record.seq for record in outbox.pending(99, after)]
+
+
+def test_commit_retires_exactly_what_a_backend_has(outbox: Outbox) -> None:
+    outbox.append([bucket(index) for index in range(8)])
+    outbox.retire(outbox.stream, 6)  # on pubacks
+    outbox.commit(outbox.stream, 2, [(4, 4), (7, 7)])
+    assert numbers(outbox) == [3, 5, 6, 8]
+    assert outbox.depth() == 4
+    outbox.commit(outbox.stream, 5)
+    assert numbers(outbox) == [6, 7, 8]
+    outbox.commit("f" * 16, 8)
+    assert outbox.depth() == 3
+    outbox.commit(outbox.stream, 99)
+    outbox.append([bucket(8)])
+    assert numbers(outbox) == [9]
+
+
+def test_pending_can_begin_after_a_number(outbox: Outbox) -> None:
+    outbox.append([bucket(index) for index in range(5)])
+    outbox.commit(outbox.stream, 1)
+    assert [numbers(outbox, after) for after in (0, 3, 9)] == [[2, 3, 4, 5], [4, 5], []]
+
+
 def test_retiring_another_stream_does_nothing(outbox: Outbox) -> None:
     outbox.append([bucket(0)])
     outbox.retire("ffffffffffffffff", 1)

@@ -221,10 +221,10 @@ class BrokenOutbox(MemoryOutbox):
         super().__init__("d")
         self.error: Exception | None = error
 
-    def pending(self, limit: int) -> list[StoredRecord]:
+    def pending(self, limit: int, after: int = 0) -> list[StoredRecord]:
         if self.error is not None:
             raise self.error
-        return super().pending(limit)
+        return super().pending(limit, after)
 
 
 @pytest.mark.parametrize(
