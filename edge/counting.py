@@ -49,6 +49,7 @@ class _Walk:
     born_at: float
     born_offset: float
     offset: float = 0.0
+    farthest: float = 0.0
     net: int = 0
     passed_at: float = -inf
     passed_in_doubt: bool = False
@@ -112,6 +113,7 @@ class Counter:
                 walk.passed_in_doubt = unseen or self._is_covered(track, tracks)
             walk.seen_at = tracks.at
             walk.last, walk.offset = anchor, offset
+            walk.farthest = max(walk.farthest, abs(offset))
             seen += self._settle(walk, line, tracks.at)
         return seen
 
@@ -130,7 +132,8 @@ class Counter:
         held = came_from is None or at - walk.clear_since >= s.hold_s
         if side == 0 or not held:
             return []
-        walk.settled_side = side
+        if side != walk.settled_side:
+            walk.settled_side, walk.farthest = side, abs(walk.offset)
         net, walk.net = walk.net, 0
         if came_from in (None, side) or net == 0:
             return []
@@ -176,11 +179,11 @@ class Counter:
             if walk.clear_side not in (0, walk.settled_side):
                 return [self._cross(walk, line, walk.net)]
             if walk.clear_side == 0:
-                self._doubt(walk, line, Outcome.AMBIGUOUS, walk.net)
+                self._doubt(walk, line, Outcome.AMBIGUOUS, walk.net, walk.passed_at)
         elif walk.passed_at == -inf and self._has_gone(walk.born_offset, walk.offset):
-            self._doubt(walk, line, Outcome.BORN_PAST_LINE, side)
-        elif walk.passed_at == -inf and self._has_gone(walk.offset, walk.born_offset):
-            self._doubt(walk, line, Outcome.AMBIGUOUS, -side)
+            self._doubt(walk, line, Outcome.BORN_PAST_LINE, side, walk.born_at)
+        elif self._has_gone(walk.offset, walk.farthest):
+            self._doubt(walk, line, Outcome.AMBIGUOUS, -side, walk.seen_at)
         return []
 
     def _has_gone(self, near: float, far: float) -> bool:
@@ -188,10 +191,7 @@ class Counter:
         limit = self._settings.near_heights
         return abs(near) < limit and abs(far) - abs(near) > limit
 
-    def _doubt(self, walk: _Walk, line: Line, outcome: Outcome, net: int) -> None:
-        at = walk.seen_at if walk.passed_at == -inf else walk.passed_at
-        if outcome is Outcome.BORN_PAST_LINE:
-            at = walk.born_at
+    def _doubt(self, walk: _Walk, line: Line, outcome: Outcome, net: int, at: float) -> None:
         walk.pending.append(Crossing(line.id, outcome, at, _direction(net, line)))
 
     def _ripe(self, at: float) -> list[Crossing]:

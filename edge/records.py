@@ -243,7 +243,7 @@ def _record(envelope: Mapping[str, Any], index: int, raw: object) -> Record:
     _check(index, raw, _ZONE_CHECKS if is_zone else _LINE_CHECKS)
     if is_zone:
         _check(index, raw, _KIND_CHECKS.get(raw["kind"], _DWELL_CHECKS))
-    elif "in_low" in raw:
+    elif not raw.keys().isdisjoint(_RANGE):
         _check(index, raw, _RANGE_CHECKS)
     if raw["dev"] != envelope.get("dev") or raw["stream"] != envelope.get("stream"):
         raise MessageError(f"record {index} of the batch is of another device or stream")
@@ -260,7 +260,7 @@ def _record(envelope: Mapping[str, Any], index: int, raw: object) -> Record:
 def _additive(raw: Mapping[str, Any], is_zone: bool) -> tuple[str, ...]:
     """Return the fields that are null together, when nobody was looking."""
     if not is_zone:
-        return _COUNTS + _RANGE if "in_low" in raw else _COUNTS
+        return _COUNTS if raw.keys().isdisjoint(_RANGE) else _COUNTS + _RANGE
     return _SUMS + _WINDOW_SUMS if raw["kind"] == "activity" else _SUMS
 
 

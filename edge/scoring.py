@@ -186,7 +186,7 @@ def load_truth(path: Path, lines: Sequence[Line], fps: float, size: tuple[int, i
         if path.suffix == ".json":
             return _from_json(text)
         return _from_mot(text, lines, fps, size)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, LookupError, TypeError) as error:
         raise BadInputError(
             f"{path}: not a ground truth ({error});"
             " give a MOTChallenge gt.txt or a JSON list of crossings"

@@ -104,7 +104,10 @@ class Tracker:
     def _bury(self, at: float) -> tuple[int, ...]:
         s = self._settings
         proven = self._seen - self._born >= s.proven_after_s
-        keep: Bools = at - self._seen <= np.where(proven, s.lost_s, s.unproven_lost_s)
+        # Nobody was missed by a picture that was not taken, however slow the camera is.
+        missed = self._seen < (at if self._at is None else self._at)
+        impatient = missed & ~proven
+        keep: Bools = at - self._seen <= np.where(impatient, s.unproven_lost_s, s.lost_s)
         ended = tuple(int(i) for i in self._ids[~keep])
         if ended:
             self._motion.keep(keep)

@@ -241,7 +241,9 @@ def test_records_of_the_first_version_have_a_range_of_no_width() -> None:
         assert record.out_low == record.left == record.out_high
 
 
-@pytest.mark.parametrize("changes", [{"in_high": None}, {"out_low": -1}, {"out_high": ...}])
+@pytest.mark.parametrize(
+    "changes", [{"in_high": None}, {"out_low": -1}, {"out_high": ...}, {"in_low": ...}]
+)
 def test_half_a_range_is_refused(changes: dict[str, Any]) -> None:
     payload = json.loads(MESSAGES["counts"].payload)
     raw = {**payload["records"][0], **changes}

@@ -7,6 +7,7 @@ from edge.vocabulary import (
     CoverageReason,
     Crossing,
     DailyWindow,
+    Doubts,
     Occupancy,
     Outcome,
     Provenance,
@@ -71,6 +72,21 @@ def test_a_crossing_on_the_boundary_belongs_to_the_later_interval():
     )
     rows = closed(aggregator, 31 * MINUTE)
     assert [row[3] for row in rows] == [tally(**{"in": 1}), tally(out=1)]
+
+
+def test_doubts_are_kept_by_direction_and_by_whether_they_were_counted():
+    aggregator = watched(0, 16 * MINUTE)
+    doubts = [
+        *[(Outcome.IN, Outcome.IN)] * 1,
+        *[(Outcome.OUT, Outcome.OUT)] * 2,
+        *[(Outcome.AMBIGUOUS, Outcome.IN)] * 3,
+        *[(Outcome.BORN_PAST_LINE, Outcome.OUT)] * 4,
+        *[(outcome, None) for outcome in Outcome],
+    ]
+    aggregator.add((MINUTE, Crossing("door", outcome, 0.0, doubt)) for outcome, doubt in doubts)
+    (bucket,) = aggregator.close(16 * MINUTE, NTP, BY)
+    assert bucket.doubts == Doubts(counted_in=1, counted_out=2, uncounted_in=3, uncounted_out=4)
+    assert (bucket.counts[Outcome.IN], bucket.counts[Outcome.OUT]) == (2, 3)
 
 
 def test_intervals_meet_and_are_aligned_whatever_the_start():

@@ -93,3 +93,19 @@ def test_state_goes_with_the_track():
     for number in range(1000):
         counter.update(Tracks(number / FPS, 1.0, (track(0.5, 0.4, number),), (number - 1,)))
     assert len(counter) == 1
+
+
+@pytest.mark.parametrize(
+    ("points", "outcome", "at"),
+    [
+        (along((0.5, 0.53), (0.5, 0.8), (0.9, 0.8)), Outcome.BORN_PAST_LINE, 0.0),
+        (along(ABOVE, (0.5, 0.2), (0.5, 0.47)), Outcome.AMBIGUOUS, 2.0),
+        (along(BELOW, (0.5, 0.505), (0.5, 0.495)), Outcome.AMBIGUOUS, 1.6),
+    ],
+)
+def test_a_doubt_is_dated_when_somebody_would_have_passed(points, outcome, at):
+    counter = Counter([DOOR])
+    for k, point in enumerate(points):
+        counter.update(Tracks(k / FPS, 1.0, (track(*point),)))
+    (doubt,) = counter.finish(len(points) / FPS).booked
+    assert (doubt.outcome, doubt.at) == (outcome, pytest.approx(at))

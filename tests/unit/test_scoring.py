@@ -113,8 +113,9 @@ def test_truth_from_a_list(tmp_path):
     assert load_truth(path, [], 10.0, (1, 1)) == expected
 
 
-def test_something_else_is_no_truth(tmp_path):
+@pytest.mark.parametrize("text", ["hello world", "1,1,10,20,10,20"])
+def test_something_else_is_no_truth(tmp_path, text):
     path = tmp_path / "truth.txt"
-    path.write_text("hello world")
+    path.write_text(text)
     with pytest.raises(BadInputError, match=r"truth\.txt: not a ground truth"):
         load_truth(path, [], 10.0, (1, 1))

@@ -18,7 +18,7 @@ def ids(tracks):
     return [t.id for t in tracks.live if t.observed]
 
 
-@pytest.mark.parametrize("fps", [25, 10, 5, 3])
+@pytest.mark.parametrize("fps", [25, 10, 5, 3, 1])
 def test_one_walker_keeps_one_id_at_any_frame_rate(fps):
     tracker = Tracker()
     seen = set()
@@ -41,6 +41,22 @@ def test_two_who_pass_each_other_keep_their_ids():
     assert len(last) == 2
 
 
+def keep_their_ids(settings):
+    """Two come from 0.3 to either side, faster and faster, and pass at 5 pictures a second."""
+    tracker, starts = Tracker(settings), []
+    for k in range(10):
+        away = 0.3 - 0.2 * k / 5 - 0.3 * (k / 5) ** 2
+        people = frame((0.5 - away / ASPECT, 0.6), (0.5 + away / ASPECT, 0.63))
+        live = tracker.update(people, k / 5).live
+        starts.append([t.id for t in sorted(live, key=lambda t: t.box[3])])
+    return starts[0] == starts[-1]
+
+
+def test_who_speeds_up_when_two_meet_is_known_by_the_heading():
+    assert keep_their_ids(TrackerSettings())
+    assert not keep_their_ids(TrackerSettings(heading_worth=0.0))
+
+
 def test_a_weak_detection_keeps_a_track_but_begins_none():
     tracker = Tracker()
     assert ids(tracker.update(frame((0.5, 0.5), score=0.2), 0.0)) == []
@@ -56,6 +72,45 @@ def test_a_walker_hidden_for_a_second_is_found_again():
     for k in range(10, 19):
         tracker.update(frame(), k / 10)
     assert set(ids(tracker.update(frame((0.2 + 0.01 * 19, 0.6)), 1.9))) == before
+
+
+def hidden_after_a_walk(*found, height=0.2):
+    """Walk right at 1.25 heights a second, vanish for 1.2 s; whether that is the same one then."""
+    tracker = Tracker()
+    for k in range(11):
+        before = ids(tracker.update(frame((0.2 + 0.25 * k / 10 / ASPECT, 0.6)), k / 10))
+    for k in range(11, 22):
+        tracker.update(frame(), k / 10)
+    return ids(tracker.update(frame(*found, height=height), 2.2)) == before
+
+
+WALKED, EXPECTED = 0.2 + 0.25 / ASPECT, 0.2 + 0.55 / ASPECT
+
+
+def test_who_stopped_while_hidden_is_found_where_last_seen():
+    assert hidden_after_a_walk((WALKED, 0.6))
+
+
+def test_who_strayed_while_hidden_is_found_near_where_expected():
+    assert hidden_after_a_walk((EXPECTED, 0.6 + 1.02 * 0.2))
+
+
+def test_somebody_much_smaller_beside_is_somebody_else():
+    beside = (WALKED - 0.6 * 0.2 / ASPECT, 0.6)
+    assert hidden_after_a_walk(beside)
+    assert not hidden_after_a_walk(beside, height=0.2 / 1.6)
+
+
+def test_the_box_of_a_track_is_mostly_what_was_detected():
+    seen = {}
+    for share in (0.0, 0.75, 1.0):
+        tracker = Tracker(TrackerSettings(detected_share=share))
+        for k in range(8):
+            (track,) = tracker.update(frame((0.5, 0.5 if k < 7 else 0.52)), k / 10).live
+        seen[share] = track.box[3]
+    assert seen[1.0] == pytest.approx(0.52, abs=1e-6)
+    assert seen[0.75] == pytest.approx(0.25 * seen[0.0] + 0.75 * 0.52, abs=1e-6)
+    assert seen[0.0] < 0.516
 
 
 def test_a_lost_track_ends_once_and_leaves_nothing():
