@@ -29,7 +29,7 @@ class MotionSettings:
 
     position_noise_heights: float = 0.06
     size_noise_heights: float = 0.08
-    acceleration_noise_heights: float = 0.3
+    acceleration_noise_heights: float = 0.4
     size_acceleration_noise_heights: float = 0.15
     birth_speed_heights_per_s: float = 1.0
 

@@ -41,7 +41,7 @@ class TrackerSettings:
     min_iou: float = 0.25
     buffer_heights: float = 0.15
     min_buffered_iou: float = 0.15
-    heading_worth: float = 0.20
+    heading_worth: float = 0.10
     heading_heights: float = 0.30
     heading_heights_per_s: float = 0.30
     reach_heights: float = 0.40

@@ -30,8 +30,8 @@ START = {
     "dead_band_heights": 0.10,
 }
 GRID = {
-    "acceleration_noise_heights": (0.3, 0.6, 1.0),
-    "heading_worth": (0.0, 0.2, 0.3),
+    "acceleration_noise_heights": (0.3, 0.4, 0.6),
+    "heading_worth": (0.0, 0.1, 0.2),
     "heading_heights": (0.15, 0.3),
     "buffer_heights": (0.15, 0.25, 0.35),
     "reach_heights": (0.0, 0.2, 0.4),
