@@ -4,17 +4,21 @@ import random
 import secrets
 import threading
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 from edge.adapters.broker_mqtt import MqttBroker
 from edge.adapters.clock import SystemClock
+from edge.adapters.lab_broker import LabBroker, available_kinds
 from edge.adapters.mqtt_connection import Connection
 from edge.adapters.mqtt_settings import MqttSettings
 from edge.adapters.outbox_sqlite import SqliteOutbox
+from edge.config import load, with_broker
 from edge.delivery import Relay, RelayLimits
 from edge.messages import Health, ack_message, health_message, status_message
 from edge.records import parse_counts
+from edge.station import Station
 from edge.vocabulary import CountBucket, Outcome, Provenance, TimeQuality
 
 WAIT_S = 15.0
@@ -35,14 +39,14 @@ def buckets(first, count):
 class Device:
     """Outbox on disk, MQTT adapter with inbox, running relay."""
 
-    def __init__(self, dev, port, folder):
+    def __init__(self, dev, port, folder, topic=None):
         self.outbox = SqliteOutbox(folder / "outbox.db", dev)
         broker = MqttBroker(
             settings(port),
             dev,
             will=lambda: status_message("t", dev, 0, "lost"),
             birth=tuple,
-            inbox=(f"pc/v1/t/{dev}/ack", self._receive_ack),
+            inbox=(topic or f"pc/v1/t/{dev}/ack", self._receive_ack),
         )
         self.relay = Relay(
             self.outbox,
@@ -176,3 +180,51 @@ def test_the_retained_ack_is_known_after_a_restart(lab_broker, dev, tmp_path):
     with closing(Device(dev, lab_broker.port, tmp_path)) as device:
         wait_until(device, lambda: device.outbox.depth() == 0)
         assert device.relay.state.commits
+
+
+@pytest.mark.skipif("mosquitto" not in available_kinds(), reason="needs mosquitto")
+def test_a_broker_that_withholds_the_acks_still_takes_the_counts(dev, tmp_path):
+    acl = tmp_path / "acl"
+    acl.write_text(f"topic write pc/v1/t/{dev}/#\ntopic deny pc/v1/t/{dev}/ack\n", "utf-8")
+    lines = [f"acl_file {acl}"]
+    with (
+        LabBroker("mosquitto", mosquitto_lines=lines) as lab,
+        closing(Device(dev, lab.port, tmp_path)) as device,
+    ):
+        device.append(0, 2)
+        wait_until(device, lambda: device.outbox.depth() == 0)
+        assert not device.relay.state.commits
+
+
+def test_a_subscription_that_fails_costs_the_acks_only(lab_broker, dev, tmp_path):
+    with closing(Device(dev, lab_broker.port, tmp_path, topic="not/#/a/filter")) as device:
+        device.append(0, 2)
+        wait_until(device, lambda: device.outbox.depth() == 0)
+
+
+def test_the_service_hears_the_acks(lab_broker, dev, tmp_path):
+    config = load(Path("config/demo.yaml"))
+    device = config.device.model_copy(update={"id": dev, "tenant": "t"})
+    config = with_broker(
+        config.model_copy(update={"device": device}), f"mqtt://127.0.0.1:{lab_broker.port}"
+    )
+    with (
+        closing(SqliteOutbox(tmp_path / "outbox.db", dev)) as outbox,
+        closing(Backend(dev, lab_broker.port)) as backend,
+    ):
+        backend.ack()
+        health = lambda _: Health(0, 0)  # noqa: E731
+        by = Provenance("c", "m")
+        station = Station(config, SystemClock(), outbox, by, interval_s=900, health=health)
+        station.start()
+        try:
+            outbox.append(buckets(0, 2))
+            station.relay.wake.set()
+            backend.wait_for(lambda: len(backend.has) == 2)
+            assert outbox.depth() == 2
+            assert station.relay.state.commits
+            backend.ack()
+            ready = threading.Event()
+            assert any(outbox.depth() == 0 or ready.wait(0.05) for _ in range(300))
+        finally:
+            station.stop()
