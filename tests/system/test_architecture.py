@@ -12,7 +12,9 @@ LINT = Path(sys.executable).with_name("lint-imports")
 
 @pytest.fixture
 def house(tmp_path):
-    shutil.copytree("edge", tmp_path / "edge", ignore=shutil.ignore_patterns("__pycache__"))
+    for package in ("edge", "evaluation"):
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(package, tmp_path / package, ignore=ignored)
     shutil.copy("pyproject.toml", tmp_path)
     return tmp_path
 
@@ -36,6 +38,7 @@ def test_the_contracts_hold(house):
         ("delivery.py", "import edge.config\n", "edge.delivery -> edge.config"),
         ("tracking.py", "import cv2\n", "edge.tracking -> cv2"),
         ("monitor.py", "import edge.config\n", "edge.monitor -> edge.config"),
+        ("delivery.py", "import evaluation\n", "edge.delivery -> evaluation"),
         ("app.py", "import ultralytics\n", "edge.app -> ultralytics"),
     ],
 )
