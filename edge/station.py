@@ -53,10 +53,7 @@ class Station:
             self._dev,
             lambda: self._status("lost"),
             self._birth,
-            (
-                messages.topic(self._tenant, self._dev, "ack"),
-                self._receive_ack,
-            ),
+            {messages.topic(self._tenant, self._dev, "ack"): self._receive_ack},
         )
         self.relay = Relay(
             outbox,
@@ -89,7 +86,7 @@ class Station:
             self._tenant, self._dev, self._now_ms(), state, self._delivery()
         )
 
-    def _receive_ack(self, payload: bytes) -> None:
+    def _receive_ack(self, _topic: str, payload: bytes) -> None:
         self.relay.receive_ack(payload)
 
     def _delivery(self) -> messages.Delivery:

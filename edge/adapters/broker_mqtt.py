@@ -1,14 +1,18 @@
 """The Broker port over MQTT 5: the last will, the birth messages, one publish at a time."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import structlog
+from paho.mqtt.client import topic_matches_sub
 
 from edge.adapters.mqtt_connection import Connection
 from edge.adapters.mqtt_settings import MqttSettings
 from edge.errors import BrokerError
 from edge.vocabulary import Message, Receipt
+
+Inboxes = Mapping[str, Callable[[str, bytes], None]]
+"""Who takes the topic and payload of what arrives under a topic filter."""
 
 _log = structlog.get_logger(__name__)
 
@@ -25,14 +29,14 @@ class MqttBroker:
         client_id: str,
         will: Callable[[], Message],
         birth: Callable[[], Sequence[Message]],
-        inbox: tuple[str, Callable[[bytes], None]] | None = None,
+        inboxes: Inboxes | None = None,
     ) -> None:
-        """Prepare. inbox: a topic to subscribe to and who takes its payloads, on another thread."""
+        """Prepare. inboxes: what to subscribe to; they are called on another thread."""
         self._settings = settings
         self._client_id = client_id
         self._will = will
         self._birth = birth
-        self._inbox = inbox
+        self._inboxes = inboxes or {}
         self._lock = threading.RLock()
         self._connection: Connection | None = None
 
@@ -47,7 +51,7 @@ class MqttBroker:
         with self._lock:
             self._abandon()
             self._connection = self._new_connection()
-            if not self._subscribed():
+            if not self._subscribed(self._connection):
                 self._abandon()
                 self._connection = self._new_connection()
             for message in self._birth():
@@ -55,26 +59,28 @@ class MqttBroker:
         _log.info("connected to the broker", address=self._settings.address)
 
     def _new_connection(self) -> Connection:
-        # What is subscribed to is retained, so there is no session worth keeping.
-        take = self._inbox[1] if self._inbox else None
+        # What matters of the inboxes is retained, so there is no session worth keeping.
         return Connection(
             self._settings,
             self._client_id,
             clean_start=True,
             will=self._will(),
-            on_message=(lambda _topic, payload, _retained: take(payload)) if take else None,
+            on_message=self._received,
         )
 
-    def _subscribed(self) -> bool:
-        """Subscribe to the inbox; without it counts can still be delivered."""
-        if self._inbox is None or self._connection is None:
-            return True
-        try:
-            self._connection.subscribe(self._inbox[0])
-        except BrokerError as error:
-            _log.warning("no acks from a backend", error=str(error))
-            return False
-        return True
+    def _received(self, topic: str, payload: bytes, _retained: bool) -> None:
+        for topic_filter, take in self._inboxes.items():
+            if topic_matches_sub(topic_filter, topic):
+                take(topic, payload)
+
+    def _subscribed(self, connection: Connection) -> bool:
+        """Subscribe to the inboxes; return whether the connection is fit for delivery after it."""
+        for topic_filter in self._inboxes:
+            try:
+                connection.subscribe(topic_filter)
+            except BrokerError as error:
+                _log.warning("nothing will be heard", topic=topic_filter, error=str(error))
+        return connection.up
 
     def publish(self, message: Message) -> Receipt:
         """Publish and wait for the acknowledgement of QoS 1, a bounded time."""

@@ -66,7 +66,11 @@ def _subscribed(
         clean_start=False,
         on_message=lambda *message: received.put(message),
     )
-    connection.subscribe(topic_filter)
+    try:
+        connection.subscribe(topic_filter)
+    except BrokerError:
+        connection.abort()
+        raise
     return connection
 
 

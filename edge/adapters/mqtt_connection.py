@@ -86,17 +86,21 @@ class Connection:
         return Receipt.ACCEPTED
 
     def subscribe(self, topic_filter: str) -> None:
-        """Subscribe with QoS 1. Raises BrokerError when it is not allowed."""
+        """Subscribe with QoS 1. Raises BrokerError when it is not allowed.
+
+        The connection survives a refusal, not the lack of an answer.
+        """
         answer: ReasonCode | None = None
         reason = "no answer"
         try:
             _, mid = self._client.subscribe(topic_filter, options=SubscribeOptions(qos=1))
             if mid is not None:
                 answer = self._wait_for_answer(mid, self._settings.connect_timeout_s)
+            if answer is None:
+                self.abort()
         except ValueError as error:
             reason = str(error)
         if answer is None or answer.value >= FAILURE:
-            self.abort()
             raise BrokerError(
                 f"{self._settings.address}: subscribing to {topic_filter!r} failed "
                 f"({answer or reason}); check the filter and the broker's access list"

@@ -46,7 +46,7 @@ class Device:
             dev,
             will=lambda: status_message("t", dev, 0, "lost"),
             birth=tuple,
-            inbox=(topic or f"pc/v1/t/{dev}/ack", self._receive_ack),
+            inboxes={topic or f"pc/v1/t/{dev}/ack": self._receive_ack},
         )
         self.relay = Relay(
             self.outbox,
@@ -63,7 +63,7 @@ class Device:
         self._thread = threading.Thread(target=self.relay.run, args=(self._stop,))
         self._thread.start()
 
-    def _receive_ack(self, payload):
+    def _receive_ack(self, _topic, payload):
         self.relay.receive_ack(payload)
 
     def append(self, first, count):
