@@ -10,7 +10,7 @@ watched; presence is its sum over that time, split exactly where intervals meet.
 
 from collections import Counter as Tally
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, tzinfo
 
 from edge.day_windows import Span, overlap_ms, spans
@@ -133,6 +133,15 @@ class Aggregator:
                 closed += self._seal(bucket, quality, provenance)
         self._open = []
         return closed
+
+    def so_far(self, now_ms: int, quality: TimeQuality, provenance: Provenance) -> list[Bucket]:
+        """Return what `finish` would return now, and change nothing."""
+        found: list[Bucket] = []
+        for bucket in self._open:
+            cut = replace(bucket, t1_ms=min(bucket.t1_ms, now_ms))
+            if cut.t1_ms > cut.t0_ms:
+                found += self._seal(cut, quality, provenance)
+        return found
 
     def _bucket_from(self, t0_ms: int) -> _Open:
         t1_ms = (t0_ms // self._interval_ms + 1) * self._interval_ms

@@ -12,7 +12,7 @@ from types import FrameType
 
 from edge.adapters.camera_address import shown
 from edge.adapters.camera_opencv import ClipSource, LiveSource, open_source
-from edge.adapters.clock import RecordingClock, SystemClock
+from edge.adapters.clock import RecordingClock, SystemClock, boot_id
 from edge.adapters.data_folder import claim
 from edge.adapters.detections_mot import MotDetections
 from edge.adapters.detector_onnx import OnnxDetector
@@ -23,12 +23,14 @@ from edge.calibration import Calibration, Conditions
 from edge.config import Config
 from edge.counting import Counter
 from edge.errors import OutboxError
+from edge.intervals import Redater
 from edge.monitor import Monitor
 from edge.pipeline import Pipeline
-from edge.ports import Clock, Outbox
+from edge.ports import Outbox
 from edge.station import Station
+from edge.timeline import Timeline
 from edge.tracking import Tracker, TrackerSettings
-from edge.vocabulary import Line, Provenance, Zone
+from edge.vocabulary import Bucket, Line, Provenance, Zone
 from edge.zones import ZoneCounter
 
 OUTBOX_FILE = "outbox.sqlite"
@@ -47,7 +49,7 @@ def configured_zones(config: Config) -> list[Zone]:
 def build_pipeline(
     config: Config,
     outbox: Outbox,
-    clock: Clock,
+    timeline: Timeline,
     *,
     interval_s: float,
     detections: MotDetections | None = None,
@@ -65,6 +67,7 @@ def build_pipeline(
         tracking = TrackerSettings(sure_score=entry.sure_score)
     else:
         detector, tracking = detections, TrackerSettings()
+    time_zone, interval_ms = config.time_zone(), round(interval_s * 1000)
     return Pipeline(
         detector=detector,
         tracker=Tracker(tracking, first_id=randbits(30)),
@@ -73,12 +76,14 @@ def build_pipeline(
         aggregator=partial(
             Aggregator,
             [line.id for line in lines],
-            round(interval_s * 1000),
+            interval_ms,
             zones=zones,
-            time_zone=config.time_zone(),
+            time_zone=time_zone,
         ),
         outbox=outbox,
-        clock=clock,
+        timeline=timeline,
+        interval_ms=interval_ms,
+        redate=Redater(zones, time_zone),
         provenance=Provenance(cfg=config.hash(), model=detector.model_hash),
     )
 
@@ -90,7 +95,7 @@ def run_device(config: Config) -> None:
     OutboxError at the end when intervals could not be stored.
     """
     camera = config.camera
-    clock = SystemClock()
+    clock = SystemClock(trusted=config.device.clock == "rtc")
     with ExitStack() as stack:
         source = open_source(camera.source, camera.fps, camera.masks, clock)
         stack.callback(source.close)
@@ -115,9 +120,12 @@ def _run(
     config: Config, clock: SystemClock, source: ClipSource | LiveSource, outbox: Outbox
 ) -> Pipeline:
     interval_s = config.records.interval_min * 60.0
-    # A clip has a time base of its own; it is said to begin now.
-    time_base = RecordingClock(clock.utc()) if isinstance(source, ClipSource) else clock
-    pipeline = build_pipeline(config, outbox, time_base, interval_s=interval_s)
+    if isinstance(source, ClipSource):
+        # A clip has a time base of its own; it is said to begin now.
+        timeline = Timeline(RecordingClock(clock.utc()), waits=False)
+    else:
+        timeline = Timeline(clock, boot=boot_id())
+    pipeline = build_pipeline(config, outbox, timeline, interval_s=interval_s)
     conditions = conditions_of(config, pipeline.provenance.model)
     lines = [line.id for line in config.lines]
     calibration = Calibration(config.records.data_dir, lines, conditions)
@@ -132,11 +140,11 @@ def _run(
     monitor = Monitor(config.records.data_dir, clock, pipeline, outbox, source)
     station = Station(config, clock, outbox, born, interval_s=interval_s, health=monitor.health)
 
-    def saved(_: Sequence[object]) -> None:
+    def saved(_: Sequence[Bucket]) -> None:
         station.relay.wake.set()
         calibrate()  # an audit made or expired meanwhile holds from the next interval on
 
-    pipeline.on_saved = saved
+    pipeline.on_saved(saved)
     _close_on_signal(source)
     station.start()
     try:

@@ -65,6 +65,7 @@ class DeviceSection(Section):
     id: Slug = Field(examples=["lobby-001"])
     name: str = Field(default="", max_length=120, examples=["幸福里党群服务中心 大厅"])
     time_zone: str = Field(default="Asia/Shanghai", examples=["Asia/Shanghai"])
+    clock: Literal["ntp", "rtc"] = Field(default="ntp", examples=["ntp"])
 
     @field_validator("time_zone")
     @classmethod

@@ -7,15 +7,16 @@ Delivery runs elsewhere (`delivery`); nothing here waits for a network.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import floor
 
 import numpy as np
 import structlog
 
 from edge.aggregation import Aggregator
+from edge.bookkeeping import Bookkeeper, Redate
 from edge.counting import Counter
-from edge.errors import OutboxError
-from edge.ports import Clock, Detector, Outbox
+from edge.intervals import moved
+from edge.ports import Detector, Outbox
+from edge.timeline import Timeline
 from edge.tracking import Tracker
 from edge.vocabulary import (
     Bucket,
@@ -29,6 +30,8 @@ from edge.vocabulary import (
     Tracks,
 )
 from edge.zones import ZoneCounter
+
+CLOCK_LOOK_S = 1.0
 
 _log = structlog.get_logger(__name__)
 
@@ -51,6 +54,7 @@ class Progress:
     frames: int = 0
     last_frame_at: float | None = None
     unsaved: int = 0
+    waits_for_time: bool = False
 
 
 class Pipeline:
@@ -64,27 +68,30 @@ class Pipeline:
         counter: Counter,
         aggregator: Callable[[int], Aggregator],
         outbox: Outbox,
-        clock: Clock,
+        timeline: Timeline,
         provenance: Provenance,
+        interval_ms: int = 900_000,
         zones: ZoneCounter | None = None,
+        redate: Redate = moved,
     ) -> None:
         """Build a pipe; `aggregator` makes the buckets from the starting time in ms."""
         self._detector, self._tracker, self._counter = detector, tracker, counter
         self._zones = ZoneCounter(()) if zones is None else zones
-        self._outbox, self.provenance = outbox, provenance
-        self.on_saved: Callable[[Sequence[Bucket]], None] = lambda _: None
-        """Called with what was stored; wakes the delivery."""
+        self.provenance, self._timeline, self._interval_ms = provenance, timeline, interval_ms
+        self._books = Bookkeeper(outbox, timeline, redate)
         self.cals: Mapping[str, str] = {}
         """The calibration of each audited line; appears in its records."""
-        # Dates come from one offset, so a clock that steps cannot fold two intervals.
-        self._utc_offset = clock.utc() - clock.monotonic()
-        # How good the dates are was decided at that moment, whatever the clock learns later.
-        self._time_quality = clock.quality()
-        self._last_at = clock.monotonic()
-        self._aspect = 1.0
-        self._aggregator = aggregator(self._utc_ms(self._last_at))
-        self._unsaved: list[Bucket] = []
         self.progress = Progress()
+        self._new_aggregator = aggregator
+        self._last_at = timeline.started_at
+        self._look_at = self._last_at + CLOCK_LOOK_S
+        self._aspect = 1.0
+        self._keep([])  # first what an earlier run left
+        self._aggregator = self._begun()
+
+    def on_saved(self, listener: Callable[[Sequence[Bucket]], None]) -> None:
+        """Have somebody told what became records; it wakes the delivery."""
+        self._books.on_saved = listener
 
     def step(self, item: Frame | NoFrame) -> Step:
         """Take one picture, or the word that there is none, through all stages."""
@@ -98,13 +105,15 @@ class Pipeline:
         tracks = self._tracker.update(detections, item.at)
         counted = self._counter.update(tracks)
         self._last_at = item.at
-        now_ms = self._utc_ms(item.at)
+        now_ms = self._timeline.utc_ms(item.at)
         watched = self._aggregator.watch(now_ms, getattr(item, "reason", None))
         occupancies = self._zones.update(tracks, watched=watched)
         self._aggregator.occupy(now_ms, occupancies)
         self._book(counted)
-        settled_ms = self._utc_ms(counted.settled_until)
-        self._save(self._aggregator.close(settled_ms, self._time_quality, self.provenance))
+        settled_ms = self._timeline.utc_ms(counted.settled_until)
+        self._keep(self._aggregator.close(settled_ms, self._timeline.quality, self.provenance))
+        self._write_draft(now_ms)
+        self._follow_clock()
         return Step(item, detections, tracks, counted, occupancies)
 
     def run(
@@ -118,36 +127,56 @@ class Pipeline:
             self.finish()
 
     def finish(self) -> None:
-        """Book what is pending and close the open bucket where the video ended."""
+        """Book what is pending and close the open interval where the video ended."""
         self._book(self._counter.finish(self._last_at))
-        now_ms = self._utc_ms(self._last_at)
+        now_ms = self._timeline.utc_ms(self._last_at)
         self._aggregator.occupy(now_ms, self._zones.finish())
-        self._save(self._aggregator.finish(now_ms, self._time_quality, self.provenance))
+        self._cut()
+
+    def _cut(self) -> None:
+        """Close the open interval where the video is now."""
+        now_ms = self._timeline.utc_ms(self._last_at)
+        closed = self._aggregator.finish(now_ms, self._timeline.quality, self.provenance)
+        self._keep(closed, insist=True)
+
+    def _begun(self) -> Aggregator:
+        """Begin a new interval here; never within one that is in the books already."""
+        now_ms = self._timeline.utc_ms(self._last_at)
+        return self._new_aggregator(self._books.begin_at(now_ms, self._interval_ms))
+
+    def _follow_clock(self) -> None:
+        """Cut the interval where dates have to change: the clock was set, or is trusted now."""
+        if self._last_at < self._look_at:
+            return
+        self._look_at = self._last_at + CLOCK_LOOK_S
+        change = self._timeline.change()
+        if change is None:
+            return
+        self._cut()
+        by_s = round(change.offset_s - self._timeline.offset_ms / 1000, 3)
+        _log.warning("clock.set", by_s=by_s, quality=str(change.quality))
+        self._timeline.adopt(change)
+        self._books.look_again()
+        self._keep([], insist=True)
+        self._aggregator = self._begun()
+
+    def _write_draft(self, now_ms: int) -> None:
+        if self._books.wants_draft(self._last_at):
+            quality, by = self._timeline.quality, self.provenance
+            open_ = self._aggregator.so_far(now_ms, quality, by)
+            self._books.draft([self._calibrated(each) for each in open_])
 
     def _book(self, counted: Counted) -> None:
-        self._aggregator.add((self._utc_ms(c.at), c) for c in counted.booked)
+        self._aggregator.add((self._timeline.utc_ms(c.at), c) for c in counted.booked)
 
-    def _save(self, buckets: list[Bucket]) -> None:
-        """Store closed buckets; keep them in memory while the outbox cannot be written."""
-        self._unsaved += map(self._calibrated, buckets)
-        if not self._unsaved:
-            return
-        try:
-            self._outbox.append(self._unsaved)
-        except OutboxError as error:
-            if buckets:
-                _log.error("outbox.unwritable", reason=str(error), unsaved=len(self._unsaved))
-        else:
-            saved, self._unsaved = self._unsaved, []
-            self.on_saved(saved)
-        self.progress.unsaved = len(self._unsaved)
+    def _keep(self, buckets: Sequence[Bucket], *, insist: bool = False) -> None:
+        self._books.keep([self._calibrated(b) for b in buckets], self._last_at, insist=insist)
+        self.progress.unsaved = self._books.unsaved
+        self.progress.waits_for_time = self._books.waits_for_time
 
     def _calibrated(self, bucket: Bucket) -> Bucket:
         cal = self.cals.get(bucket.line) if isinstance(bucket, CountBucket) else None
         return replace(bucket, provenance=replace(bucket.provenance, cal=cal)) if cal else bucket
-
-    def _utc_ms(self, at: float) -> int:
-        return floor((at + self._utc_offset) * 1000)
 
 
 def _nobody(aspect: float) -> Detections:

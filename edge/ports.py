@@ -12,6 +12,7 @@ from edge.vocabulary import (
     Receipt,
     StoredRecord,
     TimeQuality,
+    Waiting,
 )
 
 
@@ -47,19 +48,67 @@ class Outbox(Protocol):
         """Random id of this outbox, 16 hex digits; (dev, stream, seq) is the idempotency key."""
         ...
 
-    def append(self, buckets: Sequence[Bucket]) -> None:
+    @property
+    def dated_until_ms(self) -> int:
+        """The latest end of an interval in this stream; 0 while there is none."""
+        ...
+
+    @property
+    def trouble(self) -> str | None:
+        """What went wrong with the store since it was opened, in words; None when nothing did."""
+        ...
+
+    def append(self, buckets: Sequence[Bucket], settled: Sequence[int] = ()) -> None:
         """Seal and store all buckets and the new totals in one transaction.
 
+        What waited under the ids in `settled`, and every draft, is gone with it.
         Raises OutboxError; then nothing was stored.
         """
         ...
 
-    def pending(self, limit: int, after: int = 0) -> list[StoredRecord]:
-        """Return the oldest records with seq > after not yet retired, in order, of one stream."""
+    def wait(
+        self,
+        buckets: Sequence[Bucket],
+        *,
+        boot: str | None = None,
+        guess_ms: int = 0,
+        draft: bool = False,
+    ) -> None:
+        """Store buckets that are no records yet; see `Waiting`. Replaces the last draft.
+
+        draft: of intervals still open; kept only if nothing newer comes before the next start.
+        Raises OutboxError; then nothing was stored.
+        """
+        ...
+
+    def waiting(self) -> list[Waiting]:
+        """Return what waits, oldest first, without the draft of this run."""
+        ...
+
+    def begin_stream(self) -> None:
+        """Begin a new stream with a new id, numbers and totals; earlier records stay pending."""
+        ...
+
+    def streams(self) -> list[str]:
+        """Return the streams with records not yet retired, the present one last."""
+        ...
+
+    def pending(self, limit: int, after: int = 0, stream: str | None = None) -> list[StoredRecord]:
+        """Return the oldest records with seq > after not yet retired, in order, of one stream.
+
+        stream: None means the present one.
+        """
+        ...
+
+    def between(self, t0_ms: int, t1_ms: int, limit: int, after: int = 0) -> list[StoredRecord]:
+        """Return records of the present stream that overlap [t0_ms, t1_ms), retired or not.
+
+        In order, from seq > after on.
+        """
         ...
 
     def retire(self, stream: str, upto: int) -> None:
-        """Mark all records of the stream with seq ≤ upto as delivered."""
+        """Mark all records of the stream with seq ≤ upto as delivered. Ignores unknown streams."""
         ...
 
     def commit(self, stream: str, upto: int, have: Sequence[tuple[int, int]] = ()) -> None:
@@ -70,7 +119,7 @@ class Outbox(Protocol):
         ...
 
     def depth(self) -> int:
-        """Count the records not yet retired."""
+        """Count the records not yet retired, of all streams."""
         ...
 
     def close(self) -> None:

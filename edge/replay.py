@@ -21,6 +21,7 @@ from edge.pipeline import Pipeline, Step
 from edge.ports import Outbox
 from edge.station import Station
 from edge.testing import MemoryOutbox
+from edge.timeline import Timeline
 from edge.vocabulary import Bucket, Counted, Crossing, Frame, StoredRecord, Tracks
 
 STREAM = "0" * 16
@@ -101,10 +102,10 @@ def replay(
         source = texts or ClipSource(clip, camera.fps, speed=options.speed, masks=camera.masks)
         stack.callback(source.close)
         outbox = _outbox(stack, config, options.publish)
-        clock = RecordingClock(options.start_utc)
-        pipeline = build_pipeline(config, outbox, clock, interval_s=interval_s, detections=texts)
+        timeline = Timeline(RecordingClock(options.start_utc), waits=False)
+        pipeline = build_pipeline(config, outbox, timeline, interval_s=interval_s, detections=texts)
         station = _station(config, outbox, pipeline, interval_s) if options.publish else None
-        pipeline.on_saved = _saver(result, station)
+        pipeline.on_saved(_saver(result, station))
         draw = _drawing(stack, config, options.annotate)
 
         def on_step(step: Step) -> None:

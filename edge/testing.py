@@ -4,9 +4,12 @@ They keep the contracts of `ports`; `tests/contract/` runs one suite on the
 memory outbox and the one on disk.
 """
 
+import json
 import threading
 from collections.abc import Iterable, Sequence
-from itertools import islice
+from datetime import datetime
+from hashlib import sha256
+from itertools import count, islice
 
 import numpy as np
 
@@ -21,6 +24,7 @@ from edge.vocabulary import (
     Receipt,
     StoredRecord,
     TimeQuality,
+    Waiting,
 )
 
 
@@ -79,24 +83,35 @@ class ScriptedDetector:
 class MemoryOutbox:
     """An Outbox that forgets everything when the process ends."""
 
+    trouble: str | None = None
+
     def __init__(self, dev: str, stream: str = "0123456789abcdef") -> None:
         self._dev = dev
         self._stream = stream
         self._lock = threading.Lock()
         self._chain = genesis(dev, stream)
         self._totals: dict[Subject, Totals] = {}
-        self._records: list[StoredRecord] = []
-        self._retired: set[int] = set()
+        self._dated_until_ms = 0
+        self._records: dict[str, list[StoredRecord]] = {stream: []}
+        self._retired: set[tuple[str, int]] = set()
+        self._waiting: list[Waiting] = []
+        self._numbers = count(1)
 
     @property
     def stream(self) -> str:
         """The id given to it."""
         return self._stream
 
-    def append(self, buckets: Sequence[Bucket]) -> None:
+    @property
+    def dated_until_ms(self) -> int:
+        """The latest end of an interval in this stream."""
+        return self._dated_until_ms
+
+    def append(self, buckets: Sequence[Bucket], settled: Sequence[int] = ()) -> None:
         """Seal and keep all buckets, or none when one cannot be sealed."""
         with self._lock:
-            chain, totals, records = self._chain, dict(self._totals), list(self._records)
+            chain, totals = self._chain, dict(self._totals)
+            records = list(self._records[self._stream])
             for bucket in buckets:
                 seq = len(records) + 1
                 subject = subject_of(bucket)
@@ -107,36 +122,87 @@ class MemoryOutbox:
                 totals[subject] = total
                 chain = chain_of(body)
                 records.append(StoredRecord(self._stream, seq, body))
-            self._chain, self._totals, self._records = chain, totals, records
+            self._chain, self._totals, self._records[self._stream] = chain, totals, records
+            self._dated_until_ms = max([self._dated_until_ms, *(b.t1_ms for b in buckets)])
+            self._waiting = [each for each in self._waiting if each.id not in settled]
 
-    def pending(self, limit: int, after: int = 0) -> list[StoredRecord]:
-        """Return the oldest records after a number that are not yet retired."""
+    def wait(
+        self,
+        buckets: Sequence[Bucket],
+        *,
+        boot: str | None = None,
+        guess_ms: int = 0,
+        draft: bool = False,
+    ) -> None:
+        """Keep buckets that are no records yet. A draft is for after a restart: forgotten here."""
         with self._lock:
-            kept = (r for r in self._records[after:] if r.seq not in self._retired)
+            if not draft:
+                self._waiting += [
+                    Waiting(next(self._numbers), bucket, boot, guess_ms) for bucket in buckets
+                ]
+
+    def waiting(self) -> list[Waiting]:
+        """Return what waits, oldest first."""
+        with self._lock:
+            return list(self._waiting)
+
+    def begin_stream(self) -> None:
+        """Begin a new stream; its id follows from the one before."""
+        with self._lock:
+            self._stream = sha256(self._stream.encode()).hexdigest()[:16]
+            self._chain, self._totals = genesis(self._dev, self._stream), {}
+            self._dated_until_ms, self._records[self._stream] = 0, []
+
+    def streams(self) -> list[str]:
+        """Return the streams with records not yet retired, the present one last."""
+        with self._lock:
+            return [stream for stream in self._records if self._kept(stream)]
+
+    def pending(self, limit: int, after: int = 0, stream: str | None = None) -> list[StoredRecord]:
+        """Return the oldest records of a stream after a number that are not yet retired."""
+        with self._lock:
+            kept = (r for r in self._kept(stream or self._stream) if r.seq > after)
             return list(islice(kept, limit))
 
-    def retire(self, stream: str, upto: int) -> None:
-        """Mark as delivered; ignores other streams."""
+    def between(self, t0_ms: int, t1_ms: int, limit: int, after: int = 0) -> list[StoredRecord]:
+        """Return records of the present stream that overlap [t0_ms, t1_ms), retired or not."""
         with self._lock:
-            if stream == self._stream:
-                self._retired.update(range(1, min(upto, len(self._records)) + 1))
+            later = self._records[self._stream][after:]
+            found = (r for r in later if _overlaps(json.loads(r.body), t0_ms, t1_ms))
+            return list(islice(found, limit))
+
+    def retire(self, stream: str, upto: int) -> None:
+        """Mark as delivered; ignores unknown streams."""
+        with self._lock:
+            self._retired |= {(stream, r.seq) for r in self._all(stream) if r.seq <= upto}
 
     def commit(self, stream: str, upto: int, have: Sequence[tuple[int, int]] = ()) -> None:
-        """Make retired exactly what a backend has; ignores other streams."""
+        """Make retired exactly what a backend has; ignores unknown streams."""
         with self._lock:
-            if stream == self._stream:
-                spans = ((1, upto), *have)
-                self._retired = {
-                    r.seq for r in self._records if any(a <= r.seq <= b for a, b in spans)
-                }
+            spans = ((1, upto), *have)
+            for record in self._all(stream):
+                known = any(first <= record.seq <= last for first, last in spans)
+                change = self._retired.add if known else self._retired.discard
+                change((stream, record.seq))
 
     def depth(self) -> int:
         """Count the records not yet retired."""
         with self._lock:
-            return len(self._records) - len(self._retired)
+            return sum(map(len, self._records.values())) - len(self._retired)
 
     def close(self) -> None:
         """Do nothing."""
+
+    def _all(self, stream: str) -> Sequence[StoredRecord]:
+        return self._records.get(stream, ())
+
+    def _kept(self, stream: str) -> list[StoredRecord]:
+        return [r for r in self._all(stream) if (stream, r.seq) not in self._retired]
+
+
+def _overlaps(record: dict[str, str], t0_ms: int, t1_ms: int) -> bool:
+    start, end = (datetime.fromisoformat(record[name]).timestamp() * 1000 for name in ("t0", "t1"))
+    return start < t1_ms and end > t0_ms
 
 
 class RecordingBroker:

@@ -297,6 +297,21 @@ Bucket = CountBucket | ZoneBucket
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """A bucket on disk that is no record yet.
+
+    boot: the start of the machine it was counted in, when it is not dated: then its times are
+    milliseconds of that boot's monotonic clock, and `guess_ms` is what was believed to lead
+    from them to UTC. None for one that has its dates.
+    """
+
+    id: int
+    bucket: Bucket
+    boot: str | None = None
+    guess_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class StoredRecord:
     """A sealed record in the outbox: its key within the stream and its JSON text."""
 

@@ -1,246 +1,247 @@
 """The outbox on disk: one SQLite file, one transaction per append.
 
-WAL with synchronous=FULL, because NORMAL loses committed rows in a power cut.
-One connection behind one lock: the pipeline thread appends, the delivery
-thread reads and retires, and neither holds it longer than one fsync.
+What is done with it stands here; how the file is kept whole, in `outbox_file`.
 """
 
-import secrets
-import sqlite3
-import threading
 import time
-import zlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from edge.errors import OutboxError
-from edge.messages import RECORD_RETENTION_DAYS, chain_of, genesis, seal
+from edge.adapters import outbox_schema as schema
+from edge.adapters.outbox_file import Connect, OutboxFile, connect
+from edge.adapters.outbox_schema import DamagedError, Database, crc_of
+from edge.bucket_text import bucket_text, read_bucket
+from edge.errors import MessageError
+from edge.messages import RECORD_RETENTION_DAYS, chain_of, iso_utc, seal
 from edge.readings import Totals, subject_of
-from edge.vocabulary import Bucket, StoredRecord
+from edge.vocabulary import Bucket, StoredRecord, Waiting
 
-SCHEMA_VERSION = 2
-BUSY_TIMEOUT_S = 5.0
 DAY_MS = 86_400_000
+QUOTA_MB = 200.0
+"""35 days of 8 lines at 15 minutes take about 16 MB."""
 
-_TOTALS = (
-    "CREATE TABLE totals (field TEXT NOT NULL, id TEXT NOT NULL, first INTEGER NOT NULL,"
-    " second INTEGER NOT NULL, PRIMARY KEY (field, id)) STRICT"
-)
-_SCHEMA = (
-    "CREATE TABLE head (id INTEGER PRIMARY KEY CHECK (id = 1),"
-    " dev TEXT NOT NULL, stream TEXT NOT NULL, chain TEXT NOT NULL) STRICT",
-    _TOTALS,
-    "CREATE TABLE records (seq INTEGER PRIMARY KEY AUTOINCREMENT,"
-    " body TEXT NOT NULL, crc INTEGER NOT NULL, retired_ms INTEGER) STRICT",
-    "CREATE INDEX records_pending ON records (seq) WHERE retired_ms IS NULL",
-    "CREATE INDEX records_retired ON records (retired_ms) WHERE retired_ms IS NOT NULL",
-)
-
-# Up to version 1 only lines had totals.
-_FROM_1_TO_2 = (
-    "ALTER TABLE totals RENAME TO totals_of_lines",
-    _TOTALS,
-    "INSERT INTO totals SELECT 'line', line, entered, departed FROM totals_of_lines",
-    "DROP TABLE totals_of_lines",
-)
+Span = tuple[int, int]
 
 
 class SqliteOutbox:
     """An Outbox in one file. A new file begins a new stream with a random id."""
 
-    def __init__(self, path: Path, dev: str, utc: Callable[[], float] = time.time) -> None:
-        """Open or create the file. Raises OutboxError naming it when that cannot be done."""
-        self._path = path
+    def __init__(
+        self,
+        path: Path,
+        dev: str,
+        utc: Callable[[], float] = time.time,
+        *,
+        quota_mb: float = QUOTA_MB,
+        connect: Connect = connect,
+    ) -> None:
+        """Open or create the file.
+
+        Raises OutboxError naming it when it never can be: a folder this user may not write,
+        or a file of another device. With a full disk it is opened later, when it is used.
+        """
         self._utc = utc
-        self._lock = threading.Lock()
-        self._open = False
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(
-                path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
-            )
-        except (OSError, sqlite3.Error) as error:
-            raise OutboxError(
-                f"{path}: cannot be opened for writing ({_reason(error)}); "
-                "give a path on a disk this user may write to"
-            ) from error
-        self._open = True
-        try:
-            self._stream = self._prepared(dev)
-        except BaseException:
-            self.close()
-            raise
+        self._file = OutboxFile(path, dev, utc, quota_mb, connect)
 
     @property
     def stream(self) -> str:
-        """The random id of this file."""
-        return self._stream
+        """The random id of the present stream. Raises OutboxError while it cannot be opened."""
+        return self._file.stream or self._file.do(lambda _: self._file.stream)
 
-    def append(self, buckets: Sequence[Bucket]) -> None:
+    @property
+    def dated_until_ms(self) -> int:
+        """The latest end of an interval in this stream; 0 while there is none."""
+        return self._file.until_ms
+
+    @property
+    def trouble(self) -> str | None:
+        """What was wrong with the file and what could be saved."""
+        return self._file.trouble
+
+    def append(self, buckets: Sequence[Bucket], settled: Sequence[int] = ()) -> None:
         """Seal and store all buckets and the new totals in one transaction."""
-        if not buckets:
+        if not buckets and not settled:
             return
-        with self._transaction() as db:
-            dev, chain = db.execute("SELECT dev, chain FROM head").fetchone()
+
+        def store(db: Database) -> int:
+            head = schema.head_of(db)
             for bucket in buckets:
-                chain = self._append_one(bucket, dev, chain)
-            db.execute("UPDATE head SET chain = ?", (chain,))
+                head = _append_one(db, bucket, head)
+            schema.put_head(db, head)
+            db.execute("DELETE FROM waiting WHERE draft = 1")
+            db.executemany("DELETE FROM waiting WHERE id = ?", [(each,) for each in settled])
+            return head.until_ms
 
-    def _append_one(self, bucket: Bucket, dev: str, chain: str) -> str:
-        db = self._db
-        # The number must be known before the row is written, because it is sealed into it.
-        # sqlite_sequence outlives pruned rows; nobody else writes within this transaction.
-        (seq,) = db.execute(
-            "SELECT coalesce(max(seq), 0) + 1 FROM sqlite_sequence WHERE name = 'records'"
-        ).fetchone()
-        subject = subject_of(bucket)
-        row = db.execute(
-            "SELECT first, second FROM totals WHERE field = ? AND id = ?", subject
-        ).fetchone()
-        totals = Totals(*(row or (0, 0))).plus(bucket)
-        sealed = seal(bucket, dev, self._stream, seq, totals=totals, previous_chain=chain)
-        db.execute("INSERT OR REPLACE INTO totals VALUES (?, ?, ?, ?)", (*subject, *totals))
-        db.execute(
-            "INSERT INTO records (seq, body, crc) VALUES (?, ?, ?)",
-            (seq, sealed, _crc(seq, sealed)),
-        )
-        return chain_of(sealed)
+        self._file.until_ms = self._file.write(store)
 
-    def pending(self, limit: int, after: int = 0) -> list[StoredRecord]:
-        """Return the oldest records after a number that are not yet retired.
+    def wait(
+        self,
+        buckets: Sequence[Bucket],
+        *,
+        boot: str | None = None,
+        guess_ms: int = 0,
+        draft: bool = False,
+    ) -> None:
+        """Store buckets that are no records yet, in the place of the last draft."""
+        texts = [bucket_text(bucket) for bucket in buckets]
+        rows = [(draft, boot, guess_ms, text, crc_of(text)) for text in texts]
 
-        Raises OutboxError for a damaged row.
-        """
-        with self._guarded() as db:
-            rows = db.execute(
-                "SELECT seq, body, crc FROM records WHERE retired_ms IS NULL AND seq > ?"
-                " ORDER BY seq LIMIT ?",
-                (after, limit),
+        def store(db: Database) -> None:
+            db.execute("DELETE FROM waiting WHERE draft = 1")
+            db.executemany(
+                "INSERT INTO waiting (draft, boot, guess_ms, body, crc) VALUES (?, ?, ?, ?, ?)",
+                rows,
+            )
+
+        self._file.write(store)
+
+    def waiting(self) -> list[Waiting]:
+        """Return what waits, oldest first, without the draft of this run."""
+        return self._file.do(_waiting)
+
+    def begin_stream(self) -> None:
+        """Begin a new stream; the records of the present one stay, under their keys."""
+
+        def begin(db: Database) -> schema.Head:
+            old = schema.head_of(db)
+            db.execute(
+                "INSERT INTO earlier SELECT ?, seq, body, crc, retired_ms FROM records",
+                (old.stream,),
+            )
+            db.execute("DELETE FROM records")
+            db.execute("DELETE FROM totals")
+            new = schema.new_head(old.dev)
+            schema.put_head(db, new)
+            return new
+
+        new = self._file.write(begin)
+        self._file.stream, self._file.until_ms = new.stream, new.until_ms
+
+    def streams(self) -> list[str]:
+        """Return the streams with records not yet retired, the present one last."""
+
+        def look(db: Database) -> list[str]:
+            found = db.execute(
+                "SELECT DISTINCT stream FROM earlier WHERE retired_ms IS NULL ORDER BY rowid"
             ).fetchall()
-        for seq, body, crc in rows:
-            if _crc(seq, body) != crc:
-                raise OutboxError(
-                    f"{self._path}: record {seq} is damaged; stop the service and move the file "
-                    "away, then a new stream begins"
-                )
-        return [StoredRecord(self._stream, seq, body) for seq, body, _ in rows]
+            pending = db.execute("SELECT 1 FROM records WHERE retired_ms IS NULL LIMIT 1")
+            own = [(self._file.stream,)] if pending.fetchone() else []
+            return [stream for (stream,) in (*found, *own)]
+
+        return self._file.do(look)
+
+    def pending(self, limit: int, after: int = 0, stream: str | None = None) -> list[StoredRecord]:
+        """Return the oldest records of a stream after a number that are not yet retired."""
+
+        def look(db: Database) -> list[StoredRecord]:
+            of = self._file.stream if stream is None else stream
+            table, key = self._table(of)
+            rows = db.execute(
+                f"SELECT seq, body, crc FROM {table} WHERE retired_ms IS NULL AND {key}"  # noqa: S608
+                " AND seq > ? ORDER BY seq LIMIT ?",
+                (of, after, limit),
+            )
+            return _checked(of, rows.fetchall())
+
+        return self._file.do(look)
+
+    def between(self, t0_ms: int, t1_ms: int, limit: int, after: int = 0) -> list[StoredRecord]:
+        """Return records of the present stream that overlap [t0_ms, t1_ms), retired or not."""
+
+        def look(db: Database) -> list[StoredRecord]:
+            rows = db.execute(
+                "SELECT seq, body, crc FROM records WHERE seq > ?"
+                " AND julianday(json_extract(body, '$.t0')) < julianday(?)"
+                " AND julianday(json_extract(body, '$.t1')) > julianday(?) ORDER BY seq LIMIT ?",
+                (after, iso_utc(t1_ms), iso_utc(t0_ms), limit),
+            )
+            return _checked(self._file.stream, rows.fetchall())
+
+        return self._file.do(look)
 
     def retire(self, stream: str, upto: int) -> None:
-        """Mark as delivered, and delete what was delivered long ago. Ignores other streams."""
-        if stream != self._stream:
-            return
-        with self._transaction():
-            self._retire_spans([(1, upto)])
+        """Mark as delivered, and delete what was delivered long ago. Ignores unknown streams."""
+        self._file.write(lambda db: self._retire_spans(db, stream, [(1, upto)]))
 
-    def commit(self, stream: str, upto: int, have: Sequence[tuple[int, int]] = ()) -> None:
-        """Make retired exactly what a backend has, in one transaction. Ignores other streams."""
-        if stream != self._stream:
-            return
+    def commit(self, stream: str, upto: int, have: Sequence[Span] = ()) -> None:
+        """Make retired exactly what a backend has, in one transaction. Ignores unknown streams."""
         spans = [(1, upto), *have]
         kept = " AND ".join(["seq NOT BETWEEN ? AND ?"] * len(spans))
-        with self._transaction() as db:
-            db.execute(
-                f"UPDATE records SET retired_ms = NULL WHERE retired_ms IS NOT NULL AND {kept}",  # noqa: S608
-                [number for span in spans for number in span],
-            )
-            self._retire_spans(spans)
 
-    def _retire_spans(self, spans: Sequence[tuple[int, int]]) -> None:
-        now_ms = int(self._utc() * 1000)
-        self._db.executemany(
-            "UPDATE records SET retired_ms = ? WHERE retired_ms IS NULL AND seq BETWEEN ? AND ?",
-            [(now_ms, *span) for span in spans],
-        )
-        self._db.execute(
-            "DELETE FROM records WHERE retired_ms < ?",
-            (now_ms - RECORD_RETENTION_DAYS * DAY_MS,),
-        )
+        def settle(db: Database) -> None:
+            table, key = self._table(stream)
+            db.execute(
+                f"UPDATE {table} SET retired_ms = NULL"  # noqa: S608
+                f" WHERE retired_ms IS NOT NULL AND {key} AND {kept}",
+                [stream, *(number for span in spans for number in span)],
+            )
+            self._retire_spans(db, stream, spans)
+
+        self._file.write(settle)
 
     def depth(self) -> int:
-        """Count the records not yet retired."""
-        with self._guarded() as db:
-            row = db.execute("SELECT count(*) FROM records WHERE retired_ms IS NULL").fetchone()
-        return int(row[0])
+        """Count the records not yet retired, of all streams."""
+        return self._file.do(
+            lambda db: int(
+                db.execute(
+                    "SELECT (SELECT count(*) FROM records WHERE retired_ms IS NULL)"
+                    " + (SELECT count(*) FROM earlier WHERE retired_ms IS NULL)"
+                ).fetchone()[0]
+            )
+        )
 
     def close(self) -> None:
         """Close the file; idempotent."""
-        with self._lock:
-            if self._open:
-                self._open = False
-                self._db.close()
+        self._file.close()
 
-    def _prepared(self, dev: str) -> str:
-        with self._guarded() as db:
-            version = db.execute("PRAGMA user_version").fetchone()[0]
-            if version > SCHEMA_VERSION:
-                raise OutboxError(
-                    f"{self._path}: was written by a newer version of lobbycount "
-                    f"(schema {version}, this one reads {SCHEMA_VERSION}); install that version"
-                )
-            if version == 0 and db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
-                raise OutboxError(
-                    f"{self._path}: is a database of something else; give a file of its own"
-                )
-            db.execute("PRAGMA journal_mode = WAL")
-            db.execute("PRAGMA synchronous = FULL")
-        if version == 0:
-            self._create(dev)
-        elif version < SCHEMA_VERSION:
-            self._run(_FROM_1_TO_2)
-        with self._guarded() as db:
-            owner, stream = db.execute("SELECT dev, stream FROM head").fetchone()
-        if owner != dev:
-            raise OutboxError(
-                f"{self._path}: holds the records of device {owner!r}, not {dev!r}; "
-                "give this device another file"
-            )
-        return str(stream)
+    def _table(self, stream: str) -> tuple[str, str]:
+        if stream == self._file.stream:
+            return "records", "'' <> ?"
+        return "earlier", "stream = ?"
 
-    def _create(self, dev: str) -> None:
-        stream = secrets.token_hex(8)
-        head = (dev, stream, genesis(dev, stream))
-        self._run(_SCHEMA, ("INSERT INTO head VALUES (1, ?, ?, ?)", head))
-
-    def _run(self, statements: Sequence[str], *filled: tuple[str, tuple[str, ...]]) -> None:
-        """Bring the file to the present schema, all of it or nothing."""
-        with self._transaction() as db:
-            for statement in statements:
-                db.execute(statement)
-            for statement, values in filled:
-                db.execute(statement, values)
-            db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._guarded() as db:
-            db.execute("BEGIN IMMEDIATE")
-            try:
-                yield db
-                db.execute("COMMIT")
-            except BaseException:
-                if db.in_transaction:
-                    db.execute("ROLLBACK")
-                raise
-
-    @contextmanager
-    def _guarded(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
-            if not self._open:
-                raise OutboxError(f"{self._path}: the outbox is closed")
-            try:
-                yield self._db
-            except sqlite3.Error as error:
-                raise OutboxError(f"{self._path}: {_reason(error)}") from error
+    def _retire_spans(self, db: Database, stream: str, spans: Sequence[Span]) -> None:
+        now_ms = int(self._utc() * 1000)
+        table, key = self._table(stream)
+        db.executemany(
+            f"UPDATE {table} SET retired_ms = ?"  # noqa: S608
+            f" WHERE retired_ms IS NULL AND {key} AND seq BETWEEN ? AND ?",
+            [(now_ms, stream, *span) for span in spans],
+        )
+        too_old_ms = now_ms - RECORD_RETENTION_DAYS * DAY_MS
+        db.execute("DELETE FROM records WHERE retired_ms < ?", (too_old_ms,))
+        db.execute("DELETE FROM earlier WHERE retired_ms < ?", (too_old_ms,))
 
 
-def _crc(seq: int, body: str) -> int:
-    return zlib.crc32(f"{seq}:{body}".encode())
+def _append_one(db: Database, bucket: Bucket, head: schema.Head) -> schema.Head:
+    subject = subject_of(bucket)
+    totals = Totals(*schema.totals_of(db, *subject)).plus(bucket)
+    seq = head.seq + 1
+    sealed = seal(bucket, head.dev, head.stream, seq, totals=totals, previous_chain=head.chain)
+    schema.put_totals(db, *subject, *totals)
+    db.execute(
+        "INSERT INTO records (seq, body, crc) VALUES (?, ?, ?)", (seq, sealed, crc_of(seq, sealed))
+    )
+    until_ms = max(head.until_ms, bucket.t1_ms)
+    return head._replace(seq=seq, chain=chain_of(sealed), until_ms=until_ms)
 
 
-def _reason(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    if isinstance(error, sqlite3.DatabaseError) and "not a database" in str(error):
-        return "is not an outbox database; move it away, then a new one begins"
-    return str(error)
+def _checked(stream: str, rows: Sequence[tuple[int, str, int]]) -> list[StoredRecord]:
+    for seq, body, crc in rows:
+        if crc_of(seq, body) != crc:
+            raise DamagedError(f"record {seq}")
+    return [StoredRecord(stream, seq, body) for seq, body, _ in rows]
+
+
+def _waiting(db: Database) -> list[Waiting]:
+    rows = db.execute(
+        "SELECT id, boot, guess_ms, body, crc FROM waiting WHERE draft = 0 ORDER BY id"
+    ).fetchall()
+    found = []
+    for number, boot, guess_ms, body, crc in rows:
+        try:
+            if crc_of(body) != crc:
+                raise MessageError("its checksum is wrong")
+            found.append(Waiting(number, read_bucket(body), boot, guess_ms))
+        except MessageError as error:
+            raise DamagedError(f"waiting interval {number}: {error}") from None
+    return found

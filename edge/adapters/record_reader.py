@@ -5,7 +5,8 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
-from edge.adapters.outbox_sqlite import BUSY_TIMEOUT_S, SCHEMA_VERSION
+from edge.adapters.outbox_file import BUSY_TIMEOUT_S
+from edge.adapters.outbox_schema import SCHEMA_VERSION
 from edge.errors import BadInputError, MessageError, OutboxError
 from edge.messages import counts_message
 from edge.records import CountRecord, parse_counts, verify_chain

@@ -14,6 +14,7 @@ from edge.config import LineSection
 from edge.counting import Counter, CountingSettings
 from edge.pipeline import Pipeline
 from edge.testing import ManualClock, MemoryOutbox, ScriptedDetector
+from edge.timeline import Timeline
 from edge.tracking import Tracker
 from edge.vocabulary import (
     Detections,
@@ -139,7 +140,7 @@ def test_a_clock_that_is_set_makes_no_second_record_of_an_interval():
         counter=Counter([line_of(vector)]),
         aggregator=partial(Aggregator, ["door"], 1000),
         outbox=outbox,
-        clock=clock,
+        timeline=Timeline(clock),
         provenance=Provenance("cfg", "model"),
     )
     for frame in range(31):

@@ -13,6 +13,7 @@ from edge.aggregation import Aggregator
 from edge.counting import Counter
 from edge.pipeline import Pipeline
 from edge.testing import ManualClock, MemoryOutbox, ScriptedDetector
+from edge.timeline import Timeline
 from edge.tracking import Tracker, TrackerSettings
 from edge.vocabulary import Detections, Frame, Line, Provenance, TimeQuality
 from edge.zones import ZoneCounter
@@ -132,7 +133,7 @@ def watched_pipeline(script, outbox, clock, booked):
         counter=Watched([LINE]),
         aggregator=partial(Aggregator, ["door"], 1000),
         outbox=outbox,
-        clock=clock,
+        timeline=Timeline(clock),
         provenance=Provenance("cfg", "model"),
     )
 

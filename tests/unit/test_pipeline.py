@@ -10,6 +10,7 @@ from edge.counting import Counter
 from edge.errors import OutboxError
 from edge.pipeline import Pipeline
 from edge.testing import ManualClock, MemoryOutbox, ScriptedDetector
+from edge.timeline import Timeline
 from edge.tracking import Tracker
 from edge.vocabulary import (
     CoverageReason,
@@ -51,7 +52,7 @@ def pipeline(script, outbox, clock=None, aggregator=None):
         counter=Counter([LINE]),
         aggregator=aggregator or partial(Aggregator, ["door"], INTERVAL_MS),
         outbox=outbox,
-        clock=clock or ManualClock(NOON),
+        timeline=Timeline(clock or ManualClock(NOON)),
         provenance=Provenance("cfg", "model"),
     )
 
@@ -102,7 +103,7 @@ def test_counting_goes_on_while_the_outbox_refuses_and_nothing_is_lost():
 def test_the_delivery_is_woken_with_what_was_saved():
     pipe = pipeline(WALK_IN, MemoryOutbox("dev"))
     woken = []
-    pipe.on_saved = woken.extend
+    pipe.on_saved(woken.extend)
     pipe.run(frames(31))
     assert [b.line for b in woken] == ["door"]
 

@@ -13,6 +13,7 @@ from edge.messages import counts_message
 from edge.pipeline import Pipeline
 from edge.records import parse_counts, verify_chain
 from edge.testing import ManualClock, MemoryOutbox, ScriptedDetector
+from edge.timeline import Timeline
 from edge.tracking import Tracker
 from edge.vocabulary import (
     CoverageReason,
@@ -73,7 +74,7 @@ def run(people, items, zones, pictures=None):
             time_zone=timezone(timedelta(hours=8)),
         ),
         outbox=outbox,
-        clock=ManualClock(NOON),
+        timeline=Timeline(ManualClock(NOON)),
         provenance=Provenance("cfg", "model"),
     )
     steps = []
