@@ -25,7 +25,7 @@ from edge.counting import Counter
 from edge.errors import OutboxError
 from edge.intervals import Redater
 from edge.monitor import Monitor
-from edge.pipeline import Pipeline
+from edge.pipeline import Pipeline, Stages
 from edge.ports import Outbox
 from edge.station import Station
 from edge.timeline import Timeline
@@ -58,7 +58,6 @@ def build_pipeline(
 
     Raises ModelError.
     """
-    lines, zones = configured_lines(config), configured_zones(config)
     detector: OnnxDetector | MotDetections
     if detections is None:
         catalog = load_catalog(config.model.folder)
@@ -67,24 +66,31 @@ def build_pipeline(
         tracking = TrackerSettings(sure_score=entry.sure_score)
     else:
         detector, tracking = detections, TrackerSettings()
-    time_zone, interval_ms = config.time_zone(), round(interval_s * 1000)
     return Pipeline(
         detector=detector,
         tracker=Tracker(tracking, first_id=randbits(30)),
+        stages=build_stages(config, detector.model_hash, interval_s),
+        outbox=outbox,
+        timeline=timeline,
+        interval_ms=round(interval_s * 1000),
+    )
+
+
+def build_stages(config: Config, model_hash: str, interval_s: float) -> Stages:
+    """Make the stages that the drawings and rules of a config decide."""
+    lines, zones, time_zone = configured_lines(config), configured_zones(config), config.time_zone()
+    return Stages(
         counter=Counter(lines, config.counting.settings()),
         zones=ZoneCounter(zones, config.counting.zone_settings()),
         aggregator=partial(
             Aggregator,
             [line.id for line in lines],
-            interval_ms,
+            round(interval_s * 1000),
             zones=zones,
             time_zone=time_zone,
         ),
-        outbox=outbox,
-        timeline=timeline,
-        interval_ms=interval_ms,
+        provenance=Provenance(cfg=config.hash(), model=model_hash),
         redate=Redater(zones, time_zone),
-        provenance=Provenance(cfg=config.hash(), model=detector.model_hash),
     )
 
 

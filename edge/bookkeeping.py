@@ -36,7 +36,7 @@ class Bookkeeper:
     """Stands between the aggregator and the outbox. One instance per run."""
 
     def __init__(self, outbox: Outbox, timeline: Timeline, redate: Redate = moved) -> None:
-        self._outbox, self._timeline, self._redate = outbox, timeline, redate
+        self._outbox, self._timeline, self.redate = outbox, timeline, redate
         self.on_saved: Callable[[Sequence[Bucket]], None] = lambda _: None
         """Called with what became records; wakes the delivery."""
         self._closed: list[Bucket] = []
@@ -160,11 +160,11 @@ class Bookkeeper:
                 groups.append([each.bucket for each in grouped])
             elif boot == timeline.boot:
                 shift_ms, mark = timeline.offset_ms, TimeQuality.REDATED
-                groups.append([self._redate(each.bucket, shift_ms, mark) for each in grouped])
+                groups.append([self.redate(each.bucket, shift_ms, mark) for each in grouped])
             else:
                 shift_ms = self._guess(grouped, before_ms)
                 mark = TimeQuality.UNSYNCED
-                groups.append([self._redate(each.bucket, shift_ms, mark) for each in grouped])
+                groups.append([self.redate(each.bucket, shift_ms, mark) for each in grouped])
                 before_ms = groups[-1][0].t0_ms
         return [bucket for group in reversed(groups) for bucket in group]
 

@@ -6,7 +6,7 @@ Delivery runs elsewhere (`delivery`); nothing here waits for a network.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import structlog
@@ -47,6 +47,17 @@ class Step:
     occupancies: tuple[Occupancy, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """The part of a pipe that the drawings decide; `aggregator` begins at a time in ms."""
+
+    counter: Counter
+    aggregator: Callable[[int], Aggregator]
+    provenance: Provenance
+    zones: ZoneCounter = field(default_factory=lambda: ZoneCounter(()))
+    redate: Redate = moved
+
+
 @dataclass(slots=True)
 class Progress:
     """Gauges for health: plain numbers, no picture, no track."""
@@ -65,24 +76,20 @@ class Pipeline:
         *,
         detector: Detector,
         tracker: Tracker,
-        counter: Counter,
-        aggregator: Callable[[int], Aggregator],
+        stages: Stages,
         outbox: Outbox,
         timeline: Timeline,
-        provenance: Provenance,
         interval_ms: int = 900_000,
-        zones: ZoneCounter | None = None,
-        redate: Redate = moved,
     ) -> None:
-        """Build a pipe; `aggregator` makes the buckets from the starting time in ms."""
-        self._detector, self._tracker, self._counter = detector, tracker, counter
-        self._zones = ZoneCounter(()) if zones is None else zones
-        self.provenance, self._timeline, self._interval_ms = provenance, timeline, interval_ms
-        self._books = Bookkeeper(outbox, timeline, redate)
+        """Build a pipe and store what an earlier run left."""
+        self._detector, self._tracker = detector, tracker
+        self._counter, self._zones = stages.counter, stages.zones
+        self._new_aggregator, self.provenance = stages.aggregator, stages.provenance
+        self._timeline, self._interval_ms = timeline, interval_ms
+        self._books = Bookkeeper(outbox, timeline, stages.redate)
         self.cals: Mapping[str, str] = {}
         """The calibration of each audited line; appears in its records."""
         self.progress = Progress()
-        self._new_aggregator = aggregator
         self._last_at = timeline.started_at
         self._look_at = self._last_at + CLOCK_LOOK_S
         self._aspect = 1.0
@@ -132,6 +139,17 @@ class Pipeline:
         now_ms = self._timeline.utc_ms(self._last_at)
         self._aggregator.occupy(now_ms, self._zones.finish())
         self._cut()
+
+    def reconfigure(self, stages: Stages) -> None:
+        """Go on with other lines, zones or rules; the interval is split where the video is now.
+
+        People who are followed stay followed; who stands on a line is seen there anew.
+        """
+        self.finish()
+        self._counter, self._zones = stages.counter, stages.zones
+        self._new_aggregator, self.provenance = stages.aggregator, stages.provenance
+        self._books.redate = stages.redate
+        self._aggregator = self._begun()
 
     def _cut(self) -> None:
         """Close the open interval where the video is now."""

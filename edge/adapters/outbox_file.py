@@ -10,7 +10,7 @@ at the quota, delivered records make room; when none are left, the write raises 
 caller keeps what it has.
 """
 
-import os
+import shutil
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -29,6 +29,9 @@ CHECKPOINT_PAGES = 64
 """A small log, for small disks."""
 ROOM_ROWS = 500
 """So many delivered records make room at a time."""
+RESERVE_PAGES = 64
+"""Beyond the quota, so that a delivery can always be noted: that needs a page now and then."""
+LEAST_FREE_BYTES = 1_000_000
 _NO_ROOM = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}
 _DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
@@ -57,6 +60,7 @@ class OutboxFile:
         self._db: Database | None = None
         self._closed = False
         self._drafts_are_final = False
+        self._most_pages = 0
         self.stream, self.until_ms = "", 0
         """The present stream and the latest date in it; "" and 0 before the first opening."""
         self.trouble: str | None = None
@@ -67,7 +71,7 @@ class OutboxFile:
         except OSError as error:
             raise OutboxError(self._cannot_open(error.strerror or str(error))) from error
         except sqlite3.Error as error:
-            if _code(error) not in _NO_ROOM or not _may_write(path):
+            if _code(error) not in _NO_ROOM or not _lacks_room(path, error):
                 raise OutboxError(self._cannot_open(str(error))) from error
             _log.error("outbox.unwritable", reason=str(error))
 
@@ -82,9 +86,22 @@ class OutboxFile:
         try:
             return self.do(lambda db: _in_transaction(db, work))
         except OutboxError as error:
-            if _code(error.__cause__) not in _NO_ROOM or not self.do(_made_room):
+            if _code(error.__cause__) not in _NO_ROOM:
                 raise
+        self.do(_make_room)
         return self.do(lambda db: _in_transaction(db, work))
+
+    def check_quota(self, db: Database) -> None:
+        """Refuse what was added in this transaction when it is too much.
+
+        Raises sqlite3.OperationalError as SQLite does at a limit of its own.
+        """
+        (pages,) = db.execute("PRAGMA page_count").fetchone()
+        (free,) = db.execute("PRAGMA freelist_count").fetchone()
+        if pages - free > self._most_pages:
+            error = sqlite3.OperationalError(f"full: the quota of {self._quota_mb:g} MB is used up")
+            error.sqlite_errorcode = sqlite3.SQLITE_FULL
+            raise error
 
     def do(self, work: Callable[[Database], T]) -> T:
         """Do it with the open file; with a new one where the file turns out to be damaged.
@@ -128,7 +145,9 @@ class OutboxFile:
             db.execute("PRAGMA synchronous = FULL")
             db.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
             (page_bytes,) = db.execute("PRAGMA page_size").fetchone()
-            db.execute(f"PRAGMA max_page_count = {int(self._quota_mb * 1e6 / page_bytes)}")
+            pages = int(self._quota_mb * 1e6 / page_bytes)
+            db.execute(f"PRAGMA max_page_count = {pages + RESERVE_PAGES}")
+            self._most_pages = pages
             schema.check_whole(db)
             self._prepare(db, count)
         except BaseException:
@@ -142,8 +161,7 @@ class OutboxFile:
         elif not 0 < version <= schema.SCHEMA_VERSION:
             raise DamagedError(f"schema {version}, which is of a newer program or of none")
         elif version < schema.SCHEMA_VERSION:
-            now_ms = int(self._utc() * 1000)
-            _in_transaction(db, lambda _: schema.migrate(db, version, now_ms))
+            self._migrate(db, version)
         owner, self.stream, _, _, self.until_ms = schema.head_of(db)
         if owner != self._dev:
             raise OutboxError(
@@ -155,11 +173,18 @@ class OutboxFile:
             db.execute("UPDATE waiting SET draft = 0 WHERE draft = 1")
             self._drafts_are_final = True
 
+    def _migrate(self, db: Database, version: int) -> None:
+        now_ms = int(self._utc() * 1000)
+        try:
+            _in_transaction(db, lambda _: schema.migrate(db, version, now_ms))
+        except sqlite3.IntegrityError as error:
+            raise DamagedError(f"schema {version} cannot be brought up to date: {error}") from None
+
     def _replace(self, damage: Exception) -> None:
         """Put a damaged file aside and begin a new one with what can be read of it."""
         left = self._waiting_left()
+        found = salvage(self._path)  # before closing, which may do away with the log
         self._forget_connection()
-        found = salvage(self._path)
         aside = put_aside(self._path, self._utc())
         self._open()
         assert self._db is not None
@@ -214,8 +239,8 @@ def _in_transaction(db: Database, work: Callable[[Database], T]) -> T:
     return result
 
 
-def _made_room(db: Database) -> bool:
-    """Let the log begin anew and delete the records that were delivered first."""
+def _make_room(db: Database) -> None:
+    """Let the log begin anew and delete some of the records that were delivered first."""
     db.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
 
     def delete(db: Database) -> int:
@@ -232,7 +257,6 @@ def _made_room(db: Database) -> bool:
     gone = _in_transaction(db, delete)
     db.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
     _log.warning("outbox.full", deleted_delivered=gone)
-    return gone > 0
 
 
 def _is_damage(error: Exception) -> bool:
@@ -245,5 +269,7 @@ def _code(error: BaseException | None) -> int | None:
     return None if code is None else code & 0xFF
 
 
-def _may_write(path: Path) -> bool:
-    return os.access(path if path.exists() else path.parent, os.W_OK)
+def _lacks_room(path: Path, error: sqlite3.Error) -> bool:
+    """Whether it may go better later; a file that cannot be created may also be forbidden."""
+    free = shutil.disk_usage(path.parent).free
+    return _code(error) != sqlite3.SQLITE_CANTOPEN or free < LEAST_FREE_BYTES

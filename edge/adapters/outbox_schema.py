@@ -175,14 +175,11 @@ def create(db: Database, head: Head) -> None:
 
 def migrate(db: Database, version: int, until_ms: int) -> None:
     """Bring an older file up to date; within a transaction."""
-    if version < 2:
-        for statement in _FROM_1:
-            db.execute(statement)
-    for statement in _FROM_2:
-        db.execute(statement)
     (seq,) = db.execute(
-        "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name IN ('records', 'records_2')"
+        "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'records'"
     ).fetchone()
+    for statement in (*(_FROM_1 if version < 2 else ()), *_FROM_2):
+        db.execute(statement)
     dev, stream, chain = db.execute("SELECT dev, stream, chain FROM head_2").fetchone()
     put_head(db, Head(dev, stream, seq, chain, until_ms))
     for row in db.execute("SELECT field, id, first, second FROM totals_2").fetchall():

@@ -70,6 +70,7 @@ class SqliteOutbox:
             schema.put_head(db, head)
             db.execute("DELETE FROM waiting WHERE draft = 1")
             db.executemany("DELETE FROM waiting WHERE id = ?", [(each,) for each in settled])
+            self._file.check_quota(db)
             return head.until_ms
 
         self._file.until_ms = self._file.write(store)
@@ -92,6 +93,7 @@ class SqliteOutbox:
                 "INSERT INTO waiting (draft, boot, guess_ms, body, crc) VALUES (?, ?, ?, ?, ?)",
                 rows,
             )
+            self._file.check_quota(db)
 
         self._file.write(store)
 

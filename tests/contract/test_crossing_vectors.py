@@ -12,7 +12,7 @@ import pytest
 from edge.aggregation import Aggregator
 from edge.config import LineSection
 from edge.counting import Counter, CountingSettings
-from edge.pipeline import Pipeline
+from edge.pipeline import Pipeline, Stages
 from edge.testing import ManualClock, MemoryOutbox, ScriptedDetector
 from edge.timeline import Timeline
 from edge.tracking import Tracker
@@ -137,11 +137,14 @@ def test_a_clock_that_is_set_makes_no_second_record_of_an_interval():
     pipe = Pipeline(
         detector=ScriptedDetector(script),
         tracker=Tracker(),
-        counter=Counter([line_of(vector)]),
-        aggregator=partial(Aggregator, ["door"], 1000),
+        stages=Stages(
+            counter=Counter([line_of(vector)]),
+            aggregator=partial(Aggregator, ["door"], 1000),
+            provenance=Provenance("cfg", "model"),
+        ),
         outbox=outbox,
         timeline=Timeline(clock),
-        provenance=Provenance("cfg", "model"),
+        interval_ms=1000,
     )
     for frame in range(31):
         at = frame / vector["fps"]
@@ -149,10 +152,15 @@ def test_a_clock_that_is_set_makes_no_second_record_of_an_interval():
             clock.jump(by_s, TimeQuality.NTP)
         pipe.step(Frame(at + 0.001, frame, np.zeros((9, 9, 3), np.uint8)))
     pipe.finish()
-    records = [json.loads(r.body) for r in outbox.pending(100)]
-    assert sum(r["in"] for r in records) == records[-1]["tot_in"] == vector["expected"]["in"]
-    assert [r["t1"] for r in records[:-1]] == [r["t0"] for r in records[1:]]
-    assert len({r["t0"] for r in records}) == len(records) == 4
+    before, after = (
+        [json.loads(r.body) for r in outbox.pending(100, stream=stream)]
+        for stream in outbox.streams()
+    )
+    assert sum(r["in"] for r in before + after) == vector["expected"]["in"]
+    for records in (before, after):
+        assert [r["t1"] for r in records[:-1]] == [r["t0"] for r in records[1:]]
+    assert after[0]["t0"] < before[0]["t0"]
+    assert len({r["t0"] for r in before + after}) == len(before + after) == 5
 
 
 def seen_at(vector, frame):

@@ -7,11 +7,12 @@ import pty
 import select
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import termios
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import cv2
@@ -307,8 +308,9 @@ def test_reading_does_not_disturb_the_device(tmp_path):
 def test_a_changed_record_is_no_evidence(tmp_path):
     path = config(tmp_path, CLIP)
     outbox = store(path)
-    outbox._db.execute("UPDATE records SET body = replace(body, '\"in\":12', '\"in\":13')")
     outbox.close()
+    with closing(sqlite3.connect(tmp_path / "data" / "outbox.sqlite")) as db, db:
+        db.execute("UPDATE records SET body = replace(body, '\"in\":12', '\"in\":13')")
     with pytest.raises(OutboxError, match="cannot be used as evidence: record 1 of stream"):
         records(tmp_path)
 

@@ -1,5 +1,7 @@
 """The outbox on disk: restarts, kills, damage, and files that are something else."""
 
+import collections
+import json
 import os
 import re
 import shutil
@@ -7,15 +9,22 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from edge.adapters.outbox_salvage import salvage
+from edge.adapters.outbox_schema import SCHEMA_VERSION
 from edge.adapters.outbox_sqlite import SqliteOutbox
+from edge.bookkeeping import Bookkeeper
 from edge.errors import OutboxError
 from edge.messages import counts_message
 from edge.records import CountRecord, ZoneRecord, parse_counts, verify_chain
+from edge.testing import ManualClock
+from edge.timeline import Timeline
 from edge.vocabulary import (
     CountBucket,
     Outcome,
@@ -27,6 +36,7 @@ from edge.vocabulary import (
 )
 
 DEV = "lobby-1"
+NOON = 1_767_268_800.0  # 2026-01-01 12:00 UTC
 DAY_S = 86_400.0
 KILLS = 4
 
@@ -147,7 +157,21 @@ def test_file_of_the_first_version_goes_on_with_its_numbers_totals_and_chain(
     verify_chain(records)
 
 
-def test_a_migration_that_cannot_be_finished_changes_nothing(tmp_path: Path) -> None:
+def aside(path: Path) -> Path:
+    """Return the one file that was put aside."""
+    (found,) = [each for each in path.parent.glob("*.damaged-*") if each.suffix != ".db-wal"]
+    return found
+
+
+def bodies(outbox: SqliteOutbox) -> dict[tuple[str, int], str]:
+    return {
+        (stream, record.seq): record.body
+        for stream in outbox.streams()
+        for record in outbox.pending(10_000, stream=stream)
+    }
+
+
+def test_a_migration_that_cannot_be_finished_loses_nothing(tmp_path: Path) -> None:
     path = tmp_path / "outbox.db"
     first_version(path)
     with sqlite3.connect(path) as db:  # a row that cannot be taken over, after the new table
@@ -155,8 +179,12 @@ def test_a_migration_that_cannot_be_finished_changes_nothing(tmp_path: Path) -> 
         db.execute("CREATE TABLE totals (line TEXT, entered INTEGER, departed INTEGER)")
         db.execute("INSERT INTO totals VALUES ('door', 25, 8), ('side-door', NULL, 4)")
     db.close()
-    assert "NOT NULL" in refusal(path)
-    with sqlite3.connect(path) as db:
+    outbox = SqliteOutbox(path, DEV)
+    assert set(bodies(outbox)) == {("0123456789abcdef", seq) for seq in (6, 7, 8)}
+    assert outbox.trouble is not None
+    assert "NOT NULL" in outbox.trouble
+    outbox.close()
+    with sqlite3.connect(aside(path)) as db:
         assert db.execute("PRAGMA user_version").fetchone() == (1,)
         assert db.execute("SELECT line, entered, departed FROM totals").fetchall() == [
             ("door", 25, 8), ("side-door", None, 4),
@@ -215,16 +243,75 @@ def test_every_append_reaches_the_disk_before_it_returns(tmp_path: Path) -> None
     assert len(re.findall(r"sync\(\d+\) += 0", trace.read_text())) >= 20
 
 
-def test_damaged_row_is_noticed(tmp_path: Path) -> None:
+def test_a_damaged_row_is_noticed_and_the_others_are_salvaged(tmp_path: Path) -> None:
     path = tmp_path / "outbox.db"
     outbox = SqliteOutbox(path, DEV)
-    outbox.append([bucket(0), bucket(1)])
+    outbox.append([bucket(0), bucket(1), bucket(2)])
+    before, old = bodies(outbox), outbox.stream
     with sqlite3.connect(path) as db:
         db.execute("UPDATE records SET body = replace(body, '\"in\":1', '\"in\":9') WHERE seq = 2")
     db.close()
     assert len(outbox.pending(1)) == 1
-    with pytest.raises(OutboxError, match="record 2 is damaged"):
-        outbox.pending(2)
+    assert outbox.pending(2) == []  # found, and replaced by a new stream
+    assert outbox.stream != old
+    assert outbox.streams() == [old]
+    # The log still has the row as it was written.
+    assert bodies(outbox) == before
+    assert outbox.trouble is not None
+    assert "record 2" in outbox.trouble
+    assert "3 records salvaged" in outbox.trouble
+    outbox.append([bucket(3)])
+    (new,) = outbox.pending(9)
+    assert (new.stream, new.seq) == (outbox.stream, 1)
+    outbox.retire(old, 3)
+    assert outbox.streams() == [outbox.stream]
+    outbox.close()
+    outbox = SqliteOutbox(path, DEV)
+    assert outbox.trouble is None
+    assert [r.body for r in outbox.pending(9)] == [new.body]
+    outbox.close()
+
+
+def test_a_file_that_was_whole_is_salvaged_whole_with_what_was_delivered(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.db"
+    outbox = SqliteOutbox(path, DEV)
+    for first in range(0, 90, 9):
+        outbox.append([bucket(first + k) for k in range(9)])
+        outbox.retire(outbox.stream, first)
+    outbox.close()
+    found = salvage(path)
+    assert {seq for _, seq in found.bodies} == set(range(1, 91))
+    assert {seq for _, seq in found.retired_ms} == set(range(1, 82))
+    assert found.missing() == {outbox.stream: []}
+
+
+def test_only_the_last_damaged_files_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.db"
+    for _ in range(4):
+        path.write_bytes(b"no database " * 1000)
+        SqliteOutbox(path, DEV).close()
+    assert len(list(tmp_path.glob("*.damaged-*"))) == 2
+
+
+def test_intervals_that_wait_survive_the_damage(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.db"
+    outbox = SqliteOutbox(path, DEV)
+    outbox.append([bucket(0)])
+    outbox.wait([bucket(1)], boot="this", guess_ms=5)
+    outbox.wait([bucket(2)], boot="this", guess_ms=5, draft=True)
+    with sqlite3.connect(path) as db:
+        db.execute("UPDATE head SET seq = 77")
+    db.close()
+    outbox.append([])
+    with sqlite3.connect(path) as db:
+        db.execute("UPDATE records SET crc = 1")
+    db.close()
+    assert outbox.pending(5) == []
+    waiting = outbox.waiting()  # without the draft, whose interval is still open
+    assert [(w.boot, w.guess_ms, w.bucket) for w in waiting] == [("this", 5, bucket(1))]
+    outbox.close()
+    outbox = SqliteOutbox(path, DEV)
+    assert [w.bucket for w in outbox.waiting()] == [bucket(1), bucket(2)]
     outbox.close()
 
 
@@ -243,32 +330,44 @@ def test_path_that_cannot_be_written_is_explained(tmp_path: Path) -> None:
     assert "cannot be opened" in refusal(tmp_path / "file" / "outbox.db")
 
 
-def test_file_that_is_not_a_database_is_explained_and_left_alone(tmp_path: Path) -> None:
-    path = tmp_path / "notes.txt"
-    path.write_text("minutes of the meeting " * 100)
-    assert "not an outbox database" in refusal(path)
-    assert path.read_text().startswith("minutes")
+@pytest.mark.parametrize("text", ["minutes of the meeting " * 100, ""])
+def test_a_file_that_is_no_database_is_put_aside(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "outbox.db"
+    path.write_text(text)
+    outbox = SqliteOutbox(path, DEV)
+    outbox.append([bucket(0)])
+    assert [record.seq for record in outbox.pending(9)] == [1]
+    outbox.close()
+    if text:
+        assert aside(path).read_text() == text
 
 
-def test_database_of_something_else_is_explained_and_left_alone(tmp_path: Path) -> None:
-    path = tmp_path / "other.db"
+def test_a_database_of_something_else_is_put_aside(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.db"
     with sqlite3.connect(path) as db:
         db.execute("CREATE TABLE photos (x)")
     db.close()
-    assert "something else" in refusal(path)
-    with sqlite3.connect(path) as db:
+    outbox = SqliteOutbox(path, DEV)
+    assert outbox.trouble is not None
+    outbox.append([bucket(0)])
+    outbox.close()
+    with sqlite3.connect(aside(path)) as db:
         assert db.execute("SELECT name FROM sqlite_schema").fetchall() == [("photos",)]
-        assert db.execute("PRAGMA journal_mode").fetchone() == ("delete",)
     db.close()
 
 
-def test_newer_schema_is_explained(tmp_path: Path) -> None:
+def test_a_newer_schema_is_put_aside_and_its_records_are_read(tmp_path: Path) -> None:
     path = tmp_path / "outbox.db"
-    SqliteOutbox(path, DEV).close()
+    outbox = SqliteOutbox(path, DEV)
+    outbox.append([bucket(0)])
+    before = bodies(outbox)
+    outbox.close()
     with sqlite3.connect(path) as db:
-        db.execute("PRAGMA user_version = 3")
+        db.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
     db.close()
-    assert "newer version" in refusal(path)
+    outbox = SqliteOutbox(path, DEV)
+    assert bodies(outbox) == before
+    outbox.close()
 
 
 def test_outbox_of_another_device_is_explained(tmp_path: Path) -> None:
@@ -277,18 +376,92 @@ def test_outbox_of_another_device_is_explained(tmp_path: Path) -> None:
     assert "'lobby-1', not 'lobby-2'" in refusal(path, "lobby-2")
 
 
-def test_full_disk_is_one_sentence_and_nothing_is_stored(tmp_path: Path) -> None:
-    path = tmp_path / "outbox.db"
-    outbox = SqliteOutbox(path, DEV)
-    outbox.append([bucket(0)])
-    outbox._db.execute("PRAGMA max_page_count = 1")  # SQLite clamps it to the present size
-    with pytest.raises(OutboxError, match="full"):
-        outbox.append([bucket(index) for index in range(1, 200)])
-    assert outbox.depth() == 1
-    outbox._db.execute("PRAGMA max_page_count = 100000")
-    outbox.append([bucket(1)])
-    assert [record.seq for record in outbox.pending(9)] == [1, 2]
+def test_at_the_quota_delivered_records_make_room(tmp_path: Path) -> None:
+    outbox = SqliteOutbox(tmp_path / "outbox.db", DEV, quota_mb=0.3)
+    for first in range(0, 4000, 100):
+        outbox.append([bucket(first + k) for k in range(100)])
+        outbox.retire(outbox.stream, first + 50)
+    pending = outbox.pending(9999)
+    assert [record.seq for record in pending] == list(range(3951, 4001))
+    assert json.loads(pending[-1].body)["tot_in"] == 4000
     outbox.close()
+    assert (tmp_path / "outbox.db").stat().st_size <= 300_000 + 64 * 4096
+
+
+def test_at_the_quota_nothing_undelivered_goes_and_what_comes_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.db"
+    outbox = SqliteOutbox(path, DEV, quota_mb=0.3)
+    with pytest.raises(OutboxError, match="full"):
+        outbox.append([bucket(n) for n in range(9999)])
+    assert outbox.depth() == 0
+    with pytest.raises(OutboxError, match="full"):
+        collections.deque((outbox.append([bucket(n)]) for n in range(9999)), maxlen=0)
+    stored = outbox.depth()
+    assert [r.seq for r in outbox.pending(9999)] == list(range(1, stored + 1))
+    outbox.retire(outbox.stream, 100)
+    outbox.append([bucket(stored)])
+    assert json.loads(outbox.pending(9999)[-1].body)["tot_in"] == stored + 1
+    outbox.close()
+
+
+@contextmanager
+def small_disk(folder: Path) -> Iterator[Path]:
+    """Mount a file system of 1 MB."""
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], check=False)
+    if done.returncode:
+        pytest.skip("mounting needs root")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
+def test_a_full_disk_stops_nothing_and_costs_nothing(tmp_path: Path) -> None:
+    """1 MB: appends until it is full, goes on in memory, has room again, and is exact."""
+    with small_disk(tmp_path) as disk:
+        path, clock = disk / "data" / "outbox.db", ManualClock(NOON)
+        outbox = SqliteOutbox(path, DEV)
+        books = Bookkeeper(outbox, Timeline(clock))
+        ballast, made = disk / "other", 0
+        ballast.write_bytes(b"x" * 300_000)
+        while books.unsaved < 50:
+            books.keep([bucket(made)], made * 10.0)
+            made += 1
+        with pytest.raises(OutboxError, match="full"):
+            outbox.append([bucket(made)])
+        outbox.close()
+        # A restart on the full disk: what was on it is there, what comes waits in memory.
+        outbox = SqliteOutbox(path, DEV)
+        stored = outbox.depth()
+        assert stored == made - 50
+        books = Bookkeeper(outbox, Timeline(clock))
+        books.keep([bucket(stored)], 0.0)
+        assert books.unsaved == 1
+        ballast.unlink()
+        books.keep([bucket(stored + 1)], 100.0)
+        assert books.unsaved == 0
+        last = json.loads(outbox.pending(9999)[-1].body)
+        assert (last["seq"], last["tot_in"], last["tot_out"]) == (
+            stored + 2, stored + 2, 2 * stored + 4,
+        )  # fmt: skip
+        outbox.close()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
+def test_a_disk_that_is_full_from_the_beginning_is_used_when_there_is_room(tmp_path: Path) -> None:
+    with small_disk(tmp_path) as disk:
+        ballast = disk / "other"
+        ballast.write_bytes(b"x" * 1_048_576)
+        outbox = SqliteOutbox(disk / "outbox.db", DEV)
+        with pytest.raises(OutboxError):
+            outbox.append([bucket(0)])
+        with pytest.raises(OutboxError):
+            outbox.stream  # noqa: B018
+        ballast.unlink()
+        outbox.append([bucket(0)])
+        assert [r.stream for r in outbox.pending(9)] == [outbox.stream]
+        outbox.close()
 
 
 def test_closed_outbox_says_so(tmp_path: Path) -> None:

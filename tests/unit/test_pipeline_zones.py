@@ -10,7 +10,7 @@ import pytest
 from edge.aggregation import Aggregator
 from edge.counting import Counter
 from edge.messages import counts_message
-from edge.pipeline import Pipeline
+from edge.pipeline import Pipeline, Stages
 from edge.records import parse_counts, verify_chain
 from edge.testing import ManualClock, MemoryOutbox, ScriptedDetector
 from edge.timeline import Timeline
@@ -64,18 +64,21 @@ def run(people, items, zones, pictures=None):
     pipeline = Pipeline(
         detector=ScriptedDetector(pictures or script(people, seconds)),
         tracker=Tracker(),
-        counter=Counter([LINE]),
-        zones=ZoneCounter(zones),
-        aggregator=partial(
-            Aggregator,
-            ["door"],
-            INTERVAL_MS,
-            zones=zones,
-            time_zone=timezone(timedelta(hours=8)),
+        stages=Stages(
+            counter=Counter([LINE]),
+            zones=ZoneCounter(zones),
+            aggregator=partial(
+                Aggregator,
+                ["door"],
+                INTERVAL_MS,
+                zones=zones,
+                time_zone=timezone(timedelta(hours=8)),
+            ),
+            provenance=Provenance("cfg", "model"),
         ),
         outbox=outbox,
         timeline=Timeline(ManualClock(NOON)),
-        provenance=Provenance("cfg", "model"),
+        interval_ms=INTERVAL_MS,
     )
     steps = []
     pipeline.run(items, steps.append)
