@@ -132,7 +132,7 @@ def test_a_clock_that_is_set_makes_no_second_record_of_an_interval():
     """The vector as records, through the whole pipe: the way on which dates are made."""
     (vector,) = [v for v in VECTORS.values() if "clock_jump" in v]
     at_s, by_s = vector["clock_jump"]
-    clock, outbox = ManualClock(1_767_268_799.0), MemoryOutbox("dev")
+    clock, outbox = ManualClock(1_768_132_799.0), MemoryOutbox("dev")
     script = [seen_at(vector, frame) for frame in range(31)]
     pipe = Pipeline(
         detector=ScriptedDetector(script),
