@@ -34,6 +34,8 @@ from edge.vocabulary import Bucket, Line, Provenance, Zone
 from edge.zones import ZoneCounter
 
 OUTBOX_FILE = "outbox.sqlite"
+SPREAD_S = 30.0
+"""Every device of a city closes its interval on the quarter hour; they send within this time."""
 
 
 def configured_lines(config: Config) -> list[Line]:
@@ -144,10 +146,18 @@ def _run(
     cal = pipeline.cals.get(lines[0]) if len(lines) == 1 else None
     born = replace(pipeline.provenance, cal=cal)
     monitor = Monitor(config.records.data_dir, clock, pipeline, outbox, source)
-    station = Station(config, clock, outbox, born, interval_s=interval_s, health=monitor.health)
+    station = Station(
+        config,
+        clock,
+        outbox,
+        born,
+        interval_s=interval_s,
+        health=monitor.health,
+        spread_s=0.0 if isinstance(source, ClipSource) else SPREAD_S,
+    )
 
     def saved(_: Sequence[Bucket]) -> None:
-        station.relay.wake.set()
+        station.relay.saved()
         calibrate()  # an audit made or expired meanwhile holds from the next interval on
 
     pipeline.on_saved(saved)

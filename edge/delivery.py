@@ -1,7 +1,6 @@
 """The relay: outbox → broker. Accept → retire, refuse → keep, lose → send again.
 
-Where a backend acks what it has committed (`acks`), only that retires a record; what is
-not acked in time is sent again. Without such a backend the broker's PUBACK has to do.
+What is sent, and when a record is let go, `sending` decides; here is when and how.
 
 It runs in a thread of its own; counting never waits for it. One `step` does at
 most one of everything and says how long to rest, so that it can be tested with
@@ -12,16 +11,21 @@ import random
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from zlib import crc32
 
 import structlog
 
-from edge.acks import Ack, SendWindow, parse_ack
+from edge.acks import parse_ack
 from edge.backoff import Backoff
 from edge.errors import BrokerError, LobbyCountError, MessageError
 from edge.messages import counts_message
 from edge.ports import Broker, Clock, Outbox
+from edge.sending import Batch, Sending, SendLimits
 from edge.vocabulary import Message, Receipt
+
+MOST_POSTS = 32
+"""More are not kept while there is no connection; the oldest go."""
 
 _log = structlog.get_logger(__name__)
 
@@ -30,7 +34,9 @@ _log = structlog.get_logger(__name__)
 class RelayLimits:
     """How fast the relay may go and how patient it is."""
 
-    records_per_message: int = 100
+    sending: SendLimits = field(default_factory=SendLimits)
+    spread_s: float = 0.0
+    """All devices close their intervals together; each waits its own share of this time."""
     messages_per_s: float = 5.0
     """So that a district that comes back after a power cut does not flood the broker."""
     retry_min_s: float = 1.0
@@ -38,10 +44,6 @@ class RelayLimits:
     refused_retry_s: float = 300.0
     stable_after_s: float = 60.0
     """A connection that lasted this long makes the next retry a quick one."""
-    resend_s: float = 60.0
-    """How long an ack may take before everything that was not acked is sent again."""
-    most_in_flight: int = 2000
-    """Records sent and not yet acked; more wait."""
     health_interval_s: float = 60.0
     idle_s: float = 1.0
     """How long the relay rests when nobody wakes it."""
@@ -97,10 +99,13 @@ class Relay:
         self._farewell = farewell
         self._announce = announce
         self._limits = limits or RelayLimits()
-        self._window = SendWindow(self._limits.resend_s, self._limits.most_in_flight)
+        self._sending = Sending(outbox, self._limits.sending)
         self._acks: deque[bytes] = deque()
+        self._wishes: deque[tuple[int, int]] = deque()
+        self._posts: deque[Message] = deque(maxlen=MOST_POSTS)
+        self._delay_s = self._limits.spread_s * crc32(dev.encode()) / 2**32
+        self._announced = ""
         self._backoff = Backoff(self._limits.retry_min_s, self._limits.retry_max_s, rng)
-        self._batch = self._limits.records_per_message
         self._state = RelayState()
         self._connected_at = 0.0
         self._connect_at = 0.0
@@ -116,6 +121,21 @@ class Relay:
     def receive_ack(self, payload: bytes) -> None:
         """Take an `ack` message of this device; callable from any thread."""
         self._acks.append(payload)
+        self.wake.set()
+
+    def repeat(self, t0_ms: int, t1_ms: int) -> None:
+        """Send the records of [t0_ms, t1_ms) once more; callable from any thread."""
+        self._wishes.append((t0_ms, t1_ms))
+        self.wake.set()
+
+    def post(self, message: Message) -> None:
+        """Publish something small as soon as there is a connection; callable from any thread."""
+        self._posts.append(message)
+        self.wake.set()
+
+    def saved(self) -> None:
+        """Intervals were closed: send them after this device's share of the time; any thread."""
+        self._send_at = max(self._send_at, self._clock.monotonic() + self._delay_s)
         self.wake.set()
 
     def refresh_health(self) -> None:
@@ -134,9 +154,11 @@ class Relay:
     def step(self) -> float:
         """Connect, or send what is due; return for how many seconds there is nothing to do."""
         now = self._clock.monotonic()
-        self._take_acks(now)
+        self._take_what_came(now)
         if not self._broker.connected:
             return self._reconnect(now)
+        while self._posts:
+            self._broker.publish(self._posts.popleft())
         if now >= self._health_at:
             self._send_health(now)
         if now >= self._send_at and self._send_batch() is None:
@@ -149,7 +171,7 @@ class Relay:
         try:
             if not self._broker.connected and self._outbox.depth() > 0:
                 self._broker.connect()
-            self._take_acks(self._clock.monotonic())
+            self._take_what_came(self._clock.monotonic())
             while self._broker.connected and self._clock.monotonic() < deadline:
                 if self._send_batch() is not Receipt.ACCEPTED:
                     break
@@ -186,6 +208,7 @@ class Relay:
             return self._connect_at - now
         try:
             self._broker.connect()
+            self._announced = self._outbox.stream
         except BrokerError as error:
             wait_s = self._hold(str(error))
             _log.warning("cannot connect", error=str(error), retry_s=round(wait_s, 1))
@@ -209,75 +232,66 @@ class Relay:
         self._broker.publish(self._health(self._state))
 
     def _send_batch(self) -> Receipt | None:
-        """Send the oldest records; return what became of them, None when there are none."""
-        if self._window.is_overdue(self._clock.monotonic()):
-            self._send_again()
-        if self._window.is_full():
+        """Send what is due; return what became of it, None when there is nothing."""
+        now = self._clock.monotonic()
+        was_stalled = self._sending.stalled
+        batch = self._sending.next(now)
+        if self._sending.stalled and not was_stalled:
+            self._warn_stalled()
+        if batch is None:
             return None
-        after = self._window.sent_upto if self._window.commits else 0
-        records = self._outbox.pending(self._batch, after)
-        if not records:
-            return None
-        stream, upto = records[0].stream, records[-1].seq
-        receipt = self._broker.publish(counts_message(self._tenant, self._dev, stream, records))
+        if self._announced != self._outbox.stream:
+            self._announce_now()
+        receipt = self._broker.publish(
+            counts_message(self._tenant, self._dev, batch.stream, batch.records)
+        )
         if receipt is Receipt.ACCEPTED:
-            if self._window.commits:
-                self._window.sent(upto, self._clock.monotonic())
-            else:
-                self._outbox.retire(stream, upto)
+            self._sending.accepted(batch, now)
             self._accepted()
         elif receipt is Receipt.REFUSED:
             self._refused()
         else:
-            self._lost(records[0].seq, upto)
+            self._lost(batch)
         return receipt
 
-    def _take_acks(self, now: float) -> None:
+    def _take_what_came(self, now: float) -> None:
+        while self._wishes:
+            self._sending.repeat(*self._wishes.popleft())
         while self._acks:
             try:
-                self._take_ack(parse_ack(self._acks.popleft()), now)
+                ack = parse_ack(self._acks.popleft())
             except MessageError as error:
                 _log.warning("ack not understood", error=str(error))
+                continue
+            was_stalled = self._sending.stalled
+            changed = self._sending.take_ack(ack, now)
+            if was_stalled and not self._sending.stalled:
+                self._state = replace(self._state, last_error=None)
+            if changed:
+                self._changed()
 
-    def _take_ack(self, ack: Ack | None, now: float) -> None:
-        """Follow the backend; an ack of another stream only shows that there is one."""
-        self._commits(ack is not None, now)
-        if ack is None or ack.stream != self._outbox.stream:
-            return
-        self._outbox.commit(ack.stream, ack.upto, ack.have)
-        was_stalled = self._window.is_stalled
-        self._window.acked(ack, now)
-        if was_stalled and not self._window.is_stalled:
-            self._state = replace(self._state, last_error=None)
-        if ack.rewind is not None:
-            self._outbox.commit(ack.stream, min(ack.upto, ack.rewind - 1))
-            self._window.committed = min(ack.upto, ack.rewind - 1)
-            self._window.begin_again(now)
-
-    def _commits(self, commits: bool, now: float) -> None:
-        if commits == self._window.commits:
-            return
-        self._window.commits = commits
-        self._window.begin_again(now)
+    def _changed(self) -> None:
+        commits = self._sending.commits
         self._state = replace(self._state, commits=commits)
         _log.info("delivery.changed", retired_on="ack" if commits else "puback")
         if self._broker.connected:
-            for message in self._announce():
-                self._broker.publish(message)
+            self._announce_now()
 
-    def _send_again(self) -> None:
-        waited_s = self._limits.resend_s
+    def _announce_now(self) -> None:
+        self._announced = self._outbox.stream
+        for message in self._announce():
+            self._broker.publish(message)
+
+    def _warn_stalled(self) -> None:
+        waited_s = self._limits.sending.resend_s
         reason = f"the backend has committed nothing for {waited_s:g} s; everything is sent again"
-        _log.warning("no ack", error=reason, committed=self._window.committed)
-        self._window.begin_again(self._clock.monotonic())
-        self._window.is_stalled = True
+        _log.warning("no ack", error=reason)
         self._state = replace(self._state, last_error=reason)
 
     def _accepted(self) -> None:
         self._backoff.reset()
-        self._batch = min(2 * self._batch, self._limits.records_per_message)
         self._send_at = self._clock.monotonic() + 1.0 / self._limits.messages_per_s
-        error = self._state.last_error if self._window.is_stalled else None
+        error = self._state.last_error if self._sending.stalled else None
         self._state = replace(
             self._state, last_accepted_ms=int(self._clock.utc() * 1000), last_error=error
         )
@@ -292,7 +306,7 @@ class Relay:
         _log.error("counts refused", error=reason, retry_s=wait_s)
         self._state = replace(self._state, last_error=reason)
 
-    def _lost(self, first: int, last: int) -> None:
-        # Perhaps the message was larger than this broker takes: it does not say so.
-        self._batch = max(1, self._batch // 2)
+    def _lost(self, batch: Batch) -> None:
+        self._sending.lost()
+        first, last = batch.records[0].seq, batch.upto
         self._hold(f"no acknowledgement for records {first} to {last}; they are sent again")

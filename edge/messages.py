@@ -41,7 +41,11 @@ RECORD_RETENTION_DAYS = 35
 HEALTH_LIVES_FOR_INTERVALS = 3
 
 State = Literal["online", "offline", "lost"]
-Leaf = Literal["counts", "ack", "status", "info", "health", "privacy"]
+Answer = Literal["accepted", "rejected"]
+Leaf = Literal[
+    "counts", "ack", "status", "info", "health", "privacy", "cmd/backfill", "rsp/backfill"
+]
+RESPONSE_LIVES_S = 3600
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
@@ -255,6 +259,25 @@ def privacy_message(
         "unit": "person-visits",
     }
     return _message(tenant, dev, "privacy", _payload(dev, fields), qos=1, retain=True)
+
+
+def response_message(
+    tenant: str,
+    dev: str,
+    at_ms: int,
+    *,
+    command: str | None,
+    state: Answer,
+    error: str | None = None,
+) -> Message:
+    """Return the answer to a command, with the id it came with."""
+    fields: dict[str, object] = {"at": iso_utc(at_ms), "id": command, "state": state}
+    if error is not None:
+        fields["error"] = error
+    text = _payload(dev, fields)
+    return _message(
+        tenant, dev, "rsp/backfill", text, qos=1, retain=False, expiry_s=RESPONSE_LIVES_S
+    )
 
 
 def _payload(dev: str, fields: Mapping[str, object], version: str = VERSION) -> str:

@@ -89,8 +89,8 @@ class Outbox(Protocol):
         """Begin a new stream with a new id, numbers and totals; earlier records stay pending."""
         ...
 
-    def streams(self) -> list[str]:
-        """Return the streams with records not yet retired, the present one last."""
+    def streams(self, *, retired: bool = False) -> list[str]:
+        """Return the streams with records not yet retired, or with any; the present one last."""
         ...
 
     def pending(self, limit: int, after: int = 0, stream: str | None = None) -> list[StoredRecord]:
@@ -100,10 +100,12 @@ class Outbox(Protocol):
         """
         ...
 
-    def between(self, t0_ms: int, t1_ms: int, limit: int, after: int = 0) -> list[StoredRecord]:
-        """Return records of the present stream that overlap [t0_ms, t1_ms), retired or not.
+    def between(
+        self, t0_ms: int, t1_ms: int, limit: int, after: int = 0, stream: str | None = None
+    ) -> list[StoredRecord]:
+        """Return records of one stream that overlap [t0_ms, t1_ms), retired or not.
 
-        In order, from seq > after on.
+        In order, from seq > after on. stream: None means the present one.
         """
         ...
 

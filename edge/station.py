@@ -7,8 +7,10 @@ from collections.abc import Callable, Sequence
 from edge import __version__, messages
 from edge.adapters.broker_mqtt import MqttBroker
 from edge.adapters.mqtt_settings import MqttSettings
+from edge.commands import answer, parse_backfill
 from edge.config import Config, MqttSection, password
-from edge.delivery import Relay, RelayState
+from edge.delivery import Relay, RelayLimits, RelayState
+from edge.errors import MessageError
 from edge.messages import Health
 from edge.ports import Clock, Outbox
 from edge.vocabulary import Message, Provenance
@@ -41,8 +43,12 @@ class Station:
         *,
         interval_s: float,
         health: Callable[[RelayState], Health],
+        spread_s: float = 0.0,
     ) -> None:
-        """Prepare; nothing is sent before `start`. Raises ConfigError."""
+        """Prepare; nothing is sent before `start`. Raises ConfigError.
+
+        spread_s: the time over which all devices send what they close at the same moment.
+        """
         self._config, self._clock, self._outbox = config, clock, outbox
         self._provenance, self._interval_s, self._health = provenance, round(interval_s), health
         self._tenant, self._dev = config.device.tenant, config.device.id
@@ -53,7 +59,10 @@ class Station:
             self._dev,
             lambda: self._status("lost"),
             self._birth,
-            {messages.topic(self._tenant, self._dev, "ack"): self._receive_ack},
+            {
+                messages.topic(self._tenant, self._dev, "ack"): self._receive_ack,
+                messages.topic(self._tenant, self._dev, "cmd/backfill"): self._receive_backfill,
+            },
         )
         self.relay = Relay(
             outbox,
@@ -65,6 +74,7 @@ class Station:
             farewell=lambda: [self._status("offline")],
             announce=self._birth,
             rng=random.Random(),  # noqa: S311  jitter, not a secret
+            limits=RelayLimits(spread_s=spread_s),
         )
         self._thread = threading.Thread(target=self.relay.run, args=(self._stop,), name="relay")
 
@@ -88,6 +98,15 @@ class Station:
 
     def _receive_ack(self, _topic: str, payload: bytes) -> None:
         self.relay.receive_ack(payload)
+
+    def _receive_backfill(self, _topic: str, payload: bytes) -> None:
+        error = None
+        try:
+            wish = parse_backfill(payload)
+            self.relay.repeat(wish.t0_ms, wish.t1_ms)
+        except MessageError as refusal:
+            error = str(refusal)
+        self.relay.post(answer(self._tenant, self._dev, self._now_ms(), payload, error))
 
     def _delivery(self) -> messages.Delivery:
         return "commit" if self.relay.state.commits else "puback"

@@ -153,10 +153,11 @@ class MemoryOutbox:
             self._chain, self._totals = genesis(self._dev, self._stream), {}
             self._dated_until_ms, self._records[self._stream] = 0, []
 
-    def streams(self) -> list[str]:
-        """Return the streams with records not yet retired, the present one last."""
+    def streams(self, *, retired: bool = False) -> list[str]:
+        """Return the streams with records not yet retired, or with any; the present one last."""
         with self._lock:
-            return [stream for stream in self._records if self._kept(stream)]
+            of = self._all if retired else self._kept
+            return [stream for stream in self._records if of(stream)]
 
     def pending(self, limit: int, after: int = 0, stream: str | None = None) -> list[StoredRecord]:
         """Return the oldest records of a stream after a number that are not yet retired."""
@@ -164,10 +165,12 @@ class MemoryOutbox:
             kept = (r for r in self._kept(stream or self._stream) if r.seq > after)
             return list(islice(kept, limit))
 
-    def between(self, t0_ms: int, t1_ms: int, limit: int, after: int = 0) -> list[StoredRecord]:
-        """Return records of the present stream that overlap [t0_ms, t1_ms), retired or not."""
+    def between(
+        self, t0_ms: int, t1_ms: int, limit: int, after: int = 0, stream: str | None = None
+    ) -> list[StoredRecord]:
+        """Return records of one stream that overlap [t0_ms, t1_ms), retired or not."""
         with self._lock:
-            later = self._records[self._stream][after:]
+            later = (r for r in self._all(stream or self._stream) if r.seq > after)
             found = (r for r in later if _overlaps(json.loads(r.body), t0_ms, t1_ms))
             return list(islice(found, limit))
 

@@ -1,5 +1,6 @@
 """A device, a real broker, and a backend that acks: only what is committed is let go."""
 
+import json
 import random
 import secrets
 import threading
@@ -18,8 +19,9 @@ from edge.config import load, with_broker
 from edge.delivery import Relay, RelayLimits
 from edge.messages import Health, ack_message, health_message, status_message
 from edge.records import parse_counts
+from edge.sending import SendLimits
 from edge.station import Station
-from edge.vocabulary import CountBucket, Outcome, Provenance, TimeQuality
+from edge.vocabulary import CountBucket, Message, Outcome, Provenance, TimeQuality
 
 WAIT_S = 15.0
 
@@ -57,7 +59,9 @@ class Device:
             health=lambda _: health_message("t", dev, 0, Health(0, 0), interval_s=60),
             farewell=tuple,
             rng=random.Random(1),
-            limits=RelayLimits(resend_s=0.3, retry_min_s=0.05, retry_max_s=0.2, idle_s=0.05),
+            limits=RelayLimits(
+                sending=SendLimits(resend_s=0.3), retry_min_s=0.05, retry_max_s=0.2, idle_s=0.05
+            ),
         )
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self.relay.run, args=(self._stop,))
@@ -83,14 +87,19 @@ class Backend:
     def __init__(self, dev, port, *, mute=False):
         self.dev = dev
         self.changed = threading.Condition()
+        self.answers = []
         self.has, self.seen, self.stream, self.mute = set(), [], "", mute
         self._connection = Connection(
             settings(port), f"backend-of-{dev}", clean_start=True, on_message=self._receive
         )
         self._connection.subscribe(f"pc/v1/t/{dev}/counts")
 
-    def _receive(self, _topic, payload, _retained):
+    def _receive(self, topic, payload, _retained):
         with self.changed:
+            if "/rsp/" in topic:
+                self.answers.append(json.loads(payload))
+                self.changed.notify_all()
+                return
             for record in parse_counts(payload):
                 self.stream = record.stream
                 self.seen.append(record.seq)
@@ -102,6 +111,13 @@ class Backend:
         upto = next(n for n in range(999) if n + 1 not in self.has)
         message = ack_message("t", self.dev, stream=self.stream or "0" * 16, upto=upto)
         self._connection.publish(message)
+
+    def read_answers(self):
+        self._connection.subscribe(f"pc/v1/t/{self.dev}/rsp/#")
+
+    def ask(self, command):
+        topic = f"pc/v1/t/{self.dev}/cmd/backfill"
+        self._connection.publish(Message(topic, json.dumps(command).encode(), 1, False))
 
     def wait_for(self, predicate):
         with self.changed:
@@ -224,6 +240,13 @@ def test_the_service_hears_the_acks(lab_broker, dev, tmp_path):
             assert outbox.depth() == 2
             assert station.relay.state.commits
             backend.ack()
+            backend.read_answers()
+            command = {"v": "1.0", "id": "x", "from": "1970-01-01T00:00:00Z"}
+            backend.ask(command | {"to": "1970-01-01T00:00:01Z"})
+            backend.wait_for(lambda: backend.seen.count(2) == 2)
+            backend.ask(command)
+            backend.wait_for(lambda: len(backend.answers) == 2)
+            assert [a["state"] for a in backend.answers] == ["accepted", "rejected"]
             ready = threading.Event()
             assert any(outbox.depth() == 0 or ready.wait(0.05) for _ in range(300))
         finally:

@@ -14,6 +14,7 @@ from edge.delivery import Relay, RelayLimits
 from edge.errors import MessageError
 from edge.messages import Health, ack_message, health_message, info_message, status_message
 from edge.records import parse_counts
+from edge.sending import SendLimits
 from edge.testing import ManualClock, MemoryOutbox, RecordingBroker
 from edge.vocabulary import CountBucket, Line, Outcome, Provenance, Receipt, TimeQuality
 
@@ -45,7 +46,7 @@ class Bench:
             farewell=tuple,
             announce=announce,
             rng=random.Random(7),
-            limits=RelayLimits(**limits),
+            limits=RelayLimits(sending=SendLimits(**limits)),
         )
 
     def delivered(self):
@@ -312,3 +313,84 @@ def test_records_are_not_lost_where_the_broker_refuses():
     acked(bench, 0)
     bench.steps(3)
     assert bench.outbox.depth() == 1
+
+
+def test_an_ack_of_what_was_never_sent_is_put_right_by_the_next_true_one():
+    bench = committing(records=2)
+    acked(bench, 50)
+    bench.steps(3)
+    assert bench.outbox.depth() == 0
+    bench.outbox.append(buckets(3))
+    bench.steps(3)
+    assert bench.delivered() == [3, 4, 5]
+    bench.clock.advance(61.0)
+    bench.steps(2)
+    assert bench.delivered() == [3, 4, 5] * 2
+    acked(bench, 0, have=[(3, 5)])
+    bench.steps(4)
+    assert bench.delivered() == [3, 4, 5] * 2 + [1, 2]
+    acked(bench, 5)
+    bench.steps(1)
+    assert bench.outbox.depth() == 0
+
+
+def test_a_backend_that_has_only_the_last_records_of_a_stream_does_not_fill_the_window():
+    """It came when most of the stream had been pruned: nothing from 1 on, but later spans."""
+    bench = Bench(records=50, most_in_flight=10, records_per_message=5)
+    acked(bench, 0, have=[(1, 40)])
+    for _ in range(10):
+        bench.steps(2)
+        acked(bench, 0, have=[(1, max([40, *bench.delivered()]))])
+    assert bench.delivered() == list(range(41, 51))
+    assert bench.outbox.depth() == 0
+
+
+def test_streams_of_before_go_first_and_do_not_stand_in_the_way():
+    bench = committing(records=3)
+    old = bench.outbox.stream
+    bench.outbox.begin_stream()
+    bench.outbox.append(buckets(2))
+    bench.steps(4)
+    assert bench.delivered() == [1, 2, 3, 1, 2]
+    acked(bench, 2)
+    bench.steps(1)
+    assert bench.outbox.streams() == [old]
+    acked(bench, 3, stream=old)
+    bench.steps(1)
+    assert bench.outbox.depth() == 0
+
+
+def test_a_new_stream_is_announced_before_its_records():
+    said = []
+    bench = Bench(records=1, announce=lambda: said.append(bench.outbox.stream) or ())
+    bench.steps(3)
+    assert said == []
+    bench.outbox.begin_stream()
+    bench.outbox.append(buckets(1))
+    bench.steps(3)
+    assert said == [bench.outbox.stream]
+
+
+@pytest.mark.parametrize("commits", [True, False])
+def test_records_of_a_time_are_sent_once_more_and_retire_nothing_by_that(commits):
+    bench = Bench(records=6, records_per_message=2)
+    if commits:
+        acked(bench, 6)
+    bench.steps(9)
+    first = bench.delivered()
+    assert bench.outbox.depth() == 0
+    bench.relay.repeat(2, 5)
+    bench.outbox.append(buckets(1))
+    bench.steps(9)
+    assert bench.delivered() == [*first, 7, 3, 4, 5]
+    assert bench.outbox.depth() == (1 if commits else 0)
+
+
+def test_a_repeat_covers_earlier_streams():
+    bench = Bench(records=2)
+    bench.outbox.begin_stream()
+    bench.outbox.append(buckets(2))
+    bench.steps(5)
+    bench.relay.repeat(0, 99)
+    bench.steps(5)
+    assert bench.delivered() == [1, 2, 1, 2] * 2

@@ -4,6 +4,7 @@ import json
 import random
 import threading
 from collections.abc import Iterable
+from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from edge.delivery import Relay, RelayLimits, RelayState
 from edge.errors import OutboxError
 from edge.messages import Health, health_message, status_message
 from edge.records import parse_counts
+from edge.sending import SendLimits
 from edge.testing import ManualClock, MemoryOutbox, RecordingBroker
 from edge.vocabulary import (
     CountBucket,
@@ -23,6 +25,7 @@ from edge.vocabulary import (
     TimeQuality,
 )
 
+SENDING = {each.name for each in fields(SendLimits)}
 ACCEPTED, REFUSED, LOST = Receipt.ACCEPTED, Receipt.REFUSED, Receipt.LOST
 
 
@@ -46,10 +49,15 @@ class Bench:
     """A relay on fakes. The first publish of a connection is the health message."""
 
     def __init__(
-        self, records: int = 0, receipts: Iterable[Receipt] = (), failing: int = 0, **limits: Any
+        self,
+        records: int = 0,
+        receipts: Iterable[Receipt] = (),
+        failing: int = 0,
+        dev: str = "d",
+        **limits: Any,
     ) -> None:
         self.clock = ManualClock()
-        self.outbox = MemoryOutbox("d")
+        self.outbox = MemoryOutbox(dev)
         self.outbox.append(buckets(records))
         self.broker = RecordingBroker(receipts, failing)
         self.states: list[RelayState] = []
@@ -58,11 +66,13 @@ class Bench:
             self.broker,
             self.clock,
             tenant="t",
-            dev="d",
+            dev=dev,
             health=self.health,
             farewell=lambda: [status_message("t", "d", 0, "offline")],
             rng=random.Random(7),
-            limits=RelayLimits(**limits),
+            limits=RelayLimits(
+                sending=SendLimits(**{k: limits.pop(k) for k in SENDING & limits.keys()}), **limits
+            ),
         )
 
     def health(self, state: RelayState) -> Message:
@@ -221,10 +231,10 @@ class BrokenOutbox(MemoryOutbox):
         super().__init__("d")
         self.error: Exception | None = error
 
-    def pending(self, limit: int, after: int = 0) -> list[StoredRecord]:
+    def pending(self, limit: int, after: int = 0, stream: str | None = None) -> list[StoredRecord]:
         if self.error is not None:
             raise self.error
-        return super().pending(limit, after)
+        return super().pending(limit, after, stream)
 
 
 @pytest.mark.parametrize(
@@ -234,7 +244,7 @@ def test_errors_do_not_end_the_loop(error: Exception, words: str) -> None:
     bench = Bench()
     outbox = BrokenOutbox(error)
     outbox.append(buckets(2))
-    bench.relay._outbox = outbox
+    bench.relay._outbox = bench.relay._sending.outbox = outbox
     stop, failed = threading.Event(), threading.Event()
 
     def health(state: RelayState) -> Message:
@@ -327,3 +337,28 @@ def test_wake_makes_a_resting_relay_send_now() -> None:
     bench.relay.wake.set()
     thread.join(5)
     assert not thread.is_alive()
+
+
+def test_a_closed_interval_waits_for_this_devices_share_of_the_time() -> None:
+    """Every device closes its interval at the same moment; they do not all send then."""
+    waits = set()
+    for dev in ("lobby-1", "lobby-2", "lobby-3"):
+        bench = Bench(spread_s=60.0, dev=dev)
+        bench.steps(2)
+        bench.outbox.append(buckets(1))
+        bench.relay.saved()
+        start = bench.clock.monotonic()
+        while not bench.delivered():
+            bench.clock.advance(bench.relay.step())
+        waits.add(bench.clock.monotonic() - start)
+    assert len(waits) == 3
+    assert all(0 < wait < 60 for wait in waits)
+
+
+def test_the_last_delivery_does_not_wait_for_its_share() -> None:
+    bench = Bench(spread_s=60.0)
+    bench.steps(2)
+    bench.outbox.append(buckets(1))
+    bench.relay.saved()
+    bench.relay.finish()
+    assert bench.delivered() == [1]
