@@ -76,8 +76,8 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Open a read transaction that stands in nobody's way. Raises StoreError."""
-        with self._explained(), self._engine.connect() as connection:
-            connection = connection.execution_options(**{_READING: True})
+        with self._explained(), self._engine.connect() as opened:
+            connection = opened.execution_options(**{_READING: True})
             with connection.begin():
                 if not self.is_sqlite:
                     # The reader of a long export may take its time.

@@ -88,6 +88,9 @@ def read(topic: str, payload: bytes) -> Reading:
         return _counts(topic, tenant, dev, payload)
     except (MessageError, ValueError) as error:
         return rejected(topic, payload, str(error), tenant)
+    except Exception as error:
+        # One message that nobody thought of would else be delivered again for ever.
+        return rejected(topic, payload, f"cannot be read ({type(error).__name__})", tenant)
 
 
 def rejected(topic: str, payload: bytes, reason: str, tenant: str | None = None) -> Reading:

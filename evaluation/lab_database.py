@@ -13,6 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from evaluation.errors import StoreError
 
@@ -29,7 +30,9 @@ def binaries() -> Path | None:
         return Path(found).resolve().parent
     # Debian puts them where no PATH looks.
     folders = Path(_INSTALLED).glob("*/bin/initdb")
-    return max((path.parent for path in folders), key=lambda p: _number(p.parent.name), default=None)
+    return max(
+        (path.parent for path in folders), key=lambda p: _number(p.parent.name), default=None
+    )
 
 
 class LabDatabase:
@@ -49,7 +52,7 @@ class LabDatabase:
         self._process: subprocess.Popen[bytes] | None = None
         self._names = 0
         # Short, because the path of a socket must be.
-        self._folder = Path(tempfile.mkdtemp(prefix="lab-pg-", dir="/tmp"))  # noqa: S108
+        self._folder = Path(tempfile.mkdtemp(prefix="lab-pg-", dir="/tmp"))
         try:
             if self._user != getpass.getuser():
                 shutil.chown(self._folder, self._user)
@@ -133,7 +136,7 @@ class LabDatabase:
         if done.returncode:
             raise StoreError(f"{name} failed: {' '.join(done.stderr.split())}")
 
-    def _as_user(self) -> dict[str, object]:
+    def _as_user(self) -> dict[str, Any]:
         # PostgreSQL refuses to run as root.
         if self._user == getpass.getuser():
             return {}

@@ -229,7 +229,11 @@ def _watermark_row(watermark: Watermark) -> Row:
 
 
 def _states(
-    connection: Connection, which: ColumnElement[bool], *, lock: bool = False, latest_last: bool = False
+    connection: Connection,
+    which: ColumnElement[bool],
+    *,
+    lock: bool = False,
+    latest_last: bool = False,
 ) -> list[StreamState]:
     query = select(STREAMS).where(which)
     query = query.order_by(
@@ -237,8 +241,7 @@ def _states(
     )
     rows = connection.execute(query.with_for_update() if lock else query)
     return [
-        StreamState(row.tenant, row.dev, row.stream, _watermark(row.upto, row.have))
-        for row in rows
+        StreamState(row.tenant, row.dev, row.stream, _watermark(row.upto, row.have)) for row in rows
     ]
 
 

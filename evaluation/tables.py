@@ -157,7 +157,9 @@ def reject_row(reject: Reject, reading: Reading, received_ms: int) -> Row:
         "dev": key.dev if key else None,
         "stream": key.stream if key else None,
         "seq": key.seq if key else None,
-        "reason": reject.reason.encode("utf-8", "replace").decode().replace("\0", "?")[:MOST_REASON],
+        "reason": reject.reason.encode("utf-8", "replace")
+        .decode()
+        .replace("\0", "?")[:MOST_REASON],
         "raw": reject.raw,
         "received_ms": received_ms,
     }
