@@ -1,0 +1,275 @@
+"""The verbs of the backend's side: `evaluation --help`."""
+
+import json
+import logging
+import signal
+import sys
+import threading
+from contextlib import closing, nullcontext
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import structlog
+import typer
+from rich.table import Table
+
+from edge.adapters.mqtt_settings import MqttSettings
+from edge.config import MqttSection, TlsSection, broker_section
+from edge.errors import BadInputError, BrokerError
+from edge.messages import checked_name
+from edge.station import mqtt_settings
+from edge.terminal import OUT, JsonOption, log_to_stderr
+from evaluation import reports
+from evaluation.database import Database
+from evaluation.errors import StoreError
+from evaluation.mqtt_session import MqttSession, SessionSettings
+from evaluation.receiver import Receiver, ack_of
+from evaluation.store import Store
+
+DEFAULT_CLIENT = "lobbycount-evaluation"
+RECEIVE_MAXIMUM = 500
+DAY_S = 86_400
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+_log = structlog.get_logger(__name__)
+
+cli = typer.Typer(
+    help="The backend's side: receives counts, stores them, says what is committed."
+    " 评估后端：接收、入库并确认计数。",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+DatabaseOption = Annotated[
+    str,
+    typer.Option(
+        envvar="EVALUATION_DATABASE",
+        help="sqlite:////path/file.db or postgresql://user@host/name. 数据库。",
+    ),
+]
+BrokerOption = Annotated[
+    str, typer.Option(help="mqtts://host[:port]; mqtt:// is plain text, labs only. 消息服务器。")
+]
+CaOption = Annotated[Path | None, typer.Option(help="Who signed the broker's certificate.")]
+CertOption = Annotated[Path | None, typer.Option(help="This client's certificate. 客户端证书。")]
+KeyOption = Annotated[Path | None, typer.Option(help="The key of that certificate. 私钥。")]
+UserOption = Annotated[str | None, typer.Option(help="User name at the broker. 用户名。")]
+PasswordOption = Annotated[
+    Path | None, typer.Option(help="A file with nothing but the password. 密码文件。")
+]
+LabOption = Annotated[
+    bool, typer.Option("--insecure-lab", help="Allow plain text. 允许明文，仅限实验室。")
+]
+TenantOption = Annotated[str | None, typer.Option(help="Only this tenant. 仅此租户。")]
+DevOption = Annotated[str | None, typer.Option(help="Only this device. 仅此设备。")]
+MonthArgument = Annotated[str, typer.Argument(help="A month, e.g. 2026-01. 月份。")]
+ZoneOption = Annotated[
+    str, typer.Option(help="Where the month begins, e.g. Asia/Shanghai. 月份所用时区。")
+]
+
+
+@cli.command()
+def receive(
+    broker: BrokerOption,
+    database: DatabaseOption,
+    ca: CaOption = None,
+    cert: CertOption = None,
+    key: KeyOption = None,
+    username: UserOption = None,
+    password_file: PasswordOption = None,
+    insecure_lab: LabOption = False,
+    tenant: TenantOption = None,
+    client_id: Annotated[
+        str, typer.Option(help="Keep it: the broker holds back messages under it. 客户端标识。")
+    ] = DEFAULT_CLIENT,
+    share: Annotated[
+        str | None, typer.Option(help="Share the work in this group; own --client-id. 共享组。")
+    ] = None,
+    session_days: Annotated[
+        float, typer.Option(min=0.01, max=365, help="How long it holds them back. 会话保留天数。")
+    ] = 7.0,
+) -> None:
+    """Receive counts and store them, until stopped.
+
+    接收计数并入库，直到停止。
+    """
+    log_to_stderr(logging.INFO)
+    settings = _broker(broker, ca, cert, key, username, password_file, insecure_lab)
+    if share is not None and client_id == DEFAULT_CLIENT:
+        raise BadInputError(
+            "--share: every receiver of a group needs a --client-id of its own,"
+            f" e.g. --share {share} --client-id {DEFAULT_CLIENT}-1"
+        )
+    session = SessionSettings(
+        client_id, _filters(tenant, share), round(session_days * DAY_S), RECEIVE_MAXIMUM
+    )
+    with closing(Database(database)) as db:
+        _until_stopped(db, settings, session, tenant)
+
+
+@cli.command()
+def export(
+    month: MonthArgument,
+    database: DatabaseOption,
+    tenant: TenantOption = None,
+    dev: DevOption = None,
+    out: Annotated[Path | None, typer.Option(help="Write there. 输出文件。")] = None,
+    time_zone: ZoneOption = "UTC",
+) -> None:
+    """Write the sealed records of a month, one a line, then the signed heads.
+
+    导出一个月的原始记录，每行一条，之后是签名摘要。
+    """
+    of = reports.period(month, _zone(time_zone), tenant, dev)
+    with closing(Database(database)) as db:
+        db.check()
+        target = out.open("w", encoding="utf-8", newline="\n") if out else nullcontext(sys.stdout)
+        with target as file:
+            for text in reports.export(db, of):
+                file.write(text + "\n")
+
+
+@cli.command()
+def sums(
+    month: MonthArgument,
+    database: DatabaseOption,
+    tenant: TenantOption = None,
+    dev: DevOption = None,
+    time_zone: ZoneOption = "UTC",
+    as_json: JsonOption = False,
+) -> None:
+    """Print a month's sums per device and line, and what is missing.
+
+    按设备和计数线汇总一个月，并列出缺失的记录。
+    """
+    of = reports.period(month, _zone(time_zone), tenant, dev)
+    with closing(Database(database)) as db:
+        db.check()
+        found = reports.sums(db, of)
+    if as_json:
+        sys.stdout.write(json.dumps(asdict(found), ensure_ascii=False) + "\n")
+    else:
+        _print(found)
+
+
+@cli.command()
+def rewind(
+    dev: Annotated[str, typer.Argument(help="The device. 设备。")],
+    stream: Annotated[str, typer.Argument(help="Its stream. 流水号。")],
+    seq: Annotated[int, typer.Argument(min=1, help="From this number on. 起始序号。")],
+    broker: BrokerOption,
+    database: DatabaseOption,
+    ca: CaOption = None,
+    cert: CertOption = None,
+    key: KeyOption = None,
+    username: UserOption = None,
+    password_file: PasswordOption = None,
+    insecure_lab: LabOption = False,
+) -> None:
+    """Ask a device to send its records again from a number on.
+
+    请设备从某个序号起重新发送记录。
+    """
+    settings = _broker(broker, ca, cert, key, username, password_file, insecure_lab)
+    with closing(Database(database)) as db:
+        db.check()
+        # Counted anew, because what is stated as had would be let go once more.
+        state = Store(db).recount(dev, stream)
+    if state is None:
+        raise BadInputError(f"nothing is known of stream {stream} of device {dev}")
+    session = MqttSession(settings, SessionSettings(f"{DEFAULT_CLIENT}-rewind", (), 0, 1))
+    try:
+        refused = session.publish([ack_of(state, seq)])
+    finally:
+        session.leave()
+    if refused:
+        raise BrokerError(f"{settings.address}: the broker refuses {refused[0].topic}")
+    OUT.print(f"{dev} was asked to send stream {stream} again from {seq} on", highlight=False)
+
+
+def _until_stopped(
+    db: Database, broker: MqttSettings, session: SessionSettings, tenant: str | None
+) -> None:
+    # Signals are waited for, not handled: a handler could run inside a lock that it needs.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
+    stop = threading.Event()
+    receiver = Receiver(Store(db), broker, session, tenant=tenant)
+
+    def work() -> None:
+        if _prepare(db, stop):
+            receiver.run(stop)
+
+    thread = threading.Thread(target=work, name="receiver")
+    thread.start()
+    while thread.is_alive() and signal.sigtimedwait(_STOP_SIGNALS, 0.2) is None:
+        pass
+    stop.set()
+    thread.join()
+
+
+def _prepare(db: Database, stop: threading.Event) -> bool:
+    """Make the tables; a server that is not up yet is waited for."""
+    while not stop.is_set():
+        try:
+            db.prepare()
+        except StoreError as error:
+            _log.error("the database cannot be prepared; trying again", reason=str(error))
+            stop.wait(2.0)
+        else:
+            return True
+    return False
+
+
+def _filters(tenant: str | None, share: str | None) -> tuple[str, ...]:
+    try:
+        who = "+" if tenant is None else checked_name(tenant, "--tenant")
+        group = "" if share is None else f"$share/{checked_name(share, '--share')}/"
+    except ValueError as error:
+        raise BadInputError(str(error)) from None
+    return tuple(f"{group}pc/v1/{who}/+/{leaf}" for leaf in ("counts", "head"))
+
+
+def _broker(
+    url: str,
+    ca: Path | None,
+    cert: Path | None,
+    key: Path | None,
+    username: str | None,
+    password_file: Path | None,
+    insecure_lab: bool,
+) -> MqttSettings:
+    section = broker_section(url)
+    if section.tls is None and not insecure_lab:
+        raise BadInputError(
+            f"--broker {url}: plain text is for labs only; use mqtts://, or say --insecure-lab"
+        )
+    changes: dict[str, object] = {"username": username, "password_file": password_file}
+    if section.tls is not None:
+        changes["tls"] = TlsSection(ca=ca, cert=cert, key=key)
+    return mqtt_settings(MqttSection.model_validate(section.model_dump() | changes))
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise BadInputError(f"--time-zone {name}: is not known; e.g. Asia/Shanghai") from None
+
+
+def _print(found: reports.Sums) -> None:
+    table = Table("tenant", "device", "line")
+    for name in ("records", "in", "out", "coverage", "missing"):
+        table.add_column(name, justify="right")
+    missing = {device.dev: device.missing for device in found.devices}
+    for line in found.lines:
+        counts = ("-" if n is None else str(n) for n in (line.entered, line.left))
+        table.add_row(
+            line.tenant, line.dev, line.line, str(line.records), *counts,
+            f"{100 * line.coverage:.1f} %", str(missing.get(line.dev, 0)),
+        )  # fmt: skip
+    OUT.print(table)
+    if found.rejected:
+        OUT.print(f"{found.rejected} messages or records were kept but not counted: table rejected")
