@@ -4,19 +4,22 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import cv2
 import pytest
 
+from edge.adapters.clock import SystemClock
 from edge.adapters.model_catalog import load_catalog
 from edge.records import parse_counts, verify_chain
+from edge.vocabulary import TimeQuality
 
 CLIP = Path("tests/data/vtest.mp4")
 DEMO = "config/demo.yaml"
 
 CONFIG = """
-device: {{tenant: t, id: {dev}, name: 大厅}}
+device: {{tenant: t, id: {dev}, name: 大厅, clock: {clock}}}
 camera: {{source: {source}, fps: 10}}
 {model}
 lines: [{{id: door, name: 大门, points: [[0.52, 0.32], [0.52, 0.70]], in: right}}]
@@ -36,10 +39,11 @@ def lobbycount(*arguments, **options):
     )
 
 
-def config(folder, source, *, port=1, dev="dev-1", model=""):
+def config(folder, source, *, port=1, dev="dev-1", model="", clock="rtc"):
     path = folder / "lobby.yaml"
     path.write_text(
-        CONFIG.format(source=source, folder=folder, port=port, dev=dev, model=model), "utf-8"
+        CONFIG.format(source=source, folder=folder, port=port, dev=dev, model=model, clock=clock),
+        "utf-8",
     )
     return path
 
@@ -201,11 +205,40 @@ def test_a_missing_camera_is_reported_and_never_counted_as_zero(tmp_path, lab_br
             device.send_signal(signal.SIGTERM)
         device.communicate(timeout=30)
     assert device.returncode == 0
+    inbox.wait_on("status", b'"offline"')
     (record,) = [r for m in inbox.on("counts") for r in parse_counts(m.payload)]
     assert (record.entered, record.cov, record.cov_reason) == (None, 0, "no_camera")
     blind = lobbycount("health", "-c", path)
     assert blind.returncode == 1
     assert "no healthy picture: no_camera" in blind.stdout
+
+
+@pytest.mark.skipif(
+    SystemClock().quality() is TimeQuality.NTP, reason="this machine's clock is synchronised"
+)
+def test_what_is_counted_by_an_unset_clock_waits_and_is_dated_later(
+    tmp_path, lab_broker, open_inbox
+):
+    dev = f"undated-{lab_broker.kind}"
+    inbox = open_inbox(lab_broker.port, f"pc/v1/t/{dev}/#")
+    for clock in ("ntp", "rtc"):  # the second run knows the time, in the same boot
+        path = config(tmp_path, "/dev/video99", port=lab_broker.port, dev=dev, clock=clock)
+        command = [sys.executable, "-m", "edge", "run", "-c", str(path)]
+        with subprocess.Popen(command, stderr=subprocess.PIPE) as device:
+            try:
+                inbox.wait_on("health", b'"video":"no_camera"', 30)
+            finally:
+                device.send_signal(signal.SIGTERM)
+            _, said = device.communicate(timeout=30)
+            assert device.returncode == 0, said.decode()
+        inbox.wait_on("status", b'"offline"')
+        inbox.messages = [m for m in inbox.messages if m.topic.endswith("/counts")]
+        if clock == "ntp":
+            assert inbox.on("counts") == []
+    redated, last = [r for m in inbox.on("counts") for r in parse_counts(m.payload)]
+    assert (redated.tq, last.tq) == ("redated", "rtc")
+    assert redated.t1_ms <= last.t0_ms
+    assert abs(redated.t0_ms / 1000 - time.time()) < 120
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

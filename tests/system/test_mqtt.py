@@ -27,6 +27,7 @@ from edge.delivery import Relay, RelayLimits, RelayState
 from edge.errors import BrokerError
 from edge.messages import Health, health_message, info_message, status_message
 from edge.records import CountRecord, parse_counts, verify_chain
+from edge.sending import SendLimits
 from edge.vocabulary import (
     CountBucket,
     Line,
@@ -97,7 +98,7 @@ class Device:
         self.dev = dev
         self.outbox = SqliteOutbox(folder / f"{dev}.db", dev)
         quick: dict[str, Any] = {
-            "records_per_message": 10,
+            "sending": SendLimits(records_per_message=10),
             "messages_per_s": 200.0,
             "retry_min_s": 0.05,
             "retry_max_s": 0.2,
@@ -228,7 +229,9 @@ def test_broker_killed_midway_loses_nothing_that_was_not_acknowledged(
 ) -> None:
     with LabBroker(broker_kind) as broker:
         inbox = open_inbox(broker.port)
-        device = start_device("survivor", broker.port, records_per_message=1, messages_per_s=100)
+        device = start_device(
+            "survivor", broker.port, sending=SendLimits(records_per_message=1), messages_per_s=100
+        )
         device.append(60)
         assert inbox.wait_for(lambda messages: len(records_in(messages)) >= 5)
         broker.kill()
