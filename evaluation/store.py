@@ -51,12 +51,15 @@ class StreamState:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """What one transaction did. `streams` are those to be acked."""
+    """What one transaction did. `streams` are those to be acked.
+
+    rejects: topic and reason of what was kept but not counted, also where it was kept before.
+    """
 
     streams: tuple[StreamState, ...] = ()
     new_records: int = 0
     repeated: int = 0
-    rejected: int = 0
+    rejects: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(slots=True)
@@ -129,7 +132,7 @@ class Store:
             tuple({(s.dev, s.stream): s for part in parts for s in part.streams}.values()),
             sum(part.new_records for part in parts),
             sum(part.repeated for part in parts),
-            sum(part.rejected for part in parts),
+            tuple(reject for part in parts for reject in part.rejects),
         )
 
     def _commit(self, readings: Sequence[Reading], received_ms: int) -> Committed:
@@ -145,8 +148,9 @@ class Store:
             self._db.insert_new(connection, HEADS, batch.heads)
             # Sorted, so that two receivers with the same rejects cannot wait for each other.
             batch.rejects.sort(key=lambda row: str(row["digest"]))
-            rejects = self._db.insert_new(connection, REJECTED, batch.rejects)
+            self._db.insert_new(connection, REJECTED, batch.rejects)
             streams = _write_watermarks(connection, batch, held)
+        rejects = tuple((row["topic"], row["reason"]) for row in batch.rejects)
         return Committed(streams, new, batch.repeated + len(rows) - new, rejects)
 
     def _lock(self, connection: Connection, batch: _Batch) -> dict[StreamKey, Watermark]:

@@ -241,6 +241,11 @@ def _broker(
     password_file: Path | None,
     insecure_lab: bool,
 ) -> MqttSettings:
+    if "@" in url:
+        raise BadInputError(
+            "--broker: a password on the command line can be read by everybody on this machine;"
+            " use --username and --password-file"
+        )
     section = broker_section(url)
     if section.tls is None and not insecure_lab:
         raise BadInputError(
