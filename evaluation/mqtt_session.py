@@ -7,6 +7,7 @@ are read by their reason code, and callbacks cannot raise.
 """
 
 import contextlib
+import functools
 import socket
 import threading
 import time
@@ -217,21 +218,16 @@ class MqttSession:
             reconnect_on_failure=False,
             manual_ack=True,
         )
-        # An exception would end its network thread; its logger says so instead.
-        client.suppress_exceptions = True
-        client.enable_logger()
         client.connect_timeout = broker.connect_timeout_s
         if broker.username is not None:
             client.username_pw_set(broker.username, broker.password)
         if not broker.insecure_lab:
             client.tls_set_context(tls_context(broker))
-        client.on_connect = self._connected
-        client.on_disconnect = lambda _client, _data, _flags, reason, _more: self._end(str(reason))
-        client.on_publish = lambda _client, _data, mid, reason, _more: self._answer(mid, reason)
-        client.on_subscribe = lambda _client, _data, mid, reasons, _more: self._answer(
-            mid, reasons[0]
-        )
-        client.on_message = self._received
+        client.on_connect = _harmless(self._connected)
+        client.on_disconnect = _harmless(self._disconnected)
+        client.on_publish = _harmless(self._published)
+        client.on_subscribe = _harmless(self._subscribed)
+        client.on_message = _harmless(self._received)
         return client
 
     def _connected(
@@ -247,6 +243,21 @@ class MqttSession:
             self.is_resumed = flags.session_present
             self._connack = reason
             self._changed.notify_all()
+
+    def _disconnected(
+        self, _client: object, _data: object, _flags: object, reason: ReasonCode, *_rest: object
+    ) -> None:
+        self._end(str(reason))
+
+    def _published(
+        self, _client: object, _data: object, mid: int, reason: ReasonCode, *_rest: object
+    ) -> None:
+        self._answer(mid, reason)
+
+    def _subscribed(
+        self, _client: object, _data: object, mid: int, reasons: list[ReasonCode], *_rest: object
+    ) -> None:
+        self._answer(mid, reasons[0])
 
     def _answer(self, mid: int, reason: ReasonCode) -> None:
         with self._changed:
@@ -268,6 +279,19 @@ class MqttSession:
             if self._ended is None:
                 self._ended = reason
             self._changed.notify_all()
+
+
+def _harmless(callback: Callable[..., None]) -> Callable[..., None]:
+    """Log what a callback raises; it would end paho's network thread."""
+
+    @functools.wraps(callback)
+    def guarded(*arguments: object) -> None:
+        try:
+            callback(*arguments)
+        except Exception:
+            _log.exception("MQTT callback failed", callback=callback.__name__)
+
+    return guarded
 
 
 def _properties(packet: int) -> Properties:

@@ -165,9 +165,7 @@ def test_the_same_number_with_another_text_is_kept_aside_and_acked(store, rows):
 
 
 def test_two_texts_of_one_number_in_one_batch_are_both_kept(store, rows):
-    done = commit(
-        store, message(outbox(counts=(1,)), {1}), message(outbox(counts=(7,)), {1})
-    )
+    done = commit(store, message(outbox(counts=(1,)), {1}), message(outbox(counts=(7,)), {1}))
     assert done.new_records == len(done.rejects) == 1
     assert rows("SELECT count_in FROM records") == [(1,)]
     assert rows("SELECT count(*) FROM rejected") == [(1,)]
@@ -337,7 +335,9 @@ def test_export_is_the_sealed_texts_of_the_month_in_order_then_heads(store, data
     other = outbox("a1", counts=[1], start_ms=JANUARY)
     commit(store, message(other, {1}, "a1", "other"))
     heads = [
-        json.dumps({"dev": "d1", "stream": STREAM, "seq": seq, "chain": "c", "sig": "x", "day": day})
+        json.dumps(
+            {"dev": "d1", "stream": STREAM, "seq": seq, "chain": "c", "sig": "x", "day": day}
+        )
         for seq, day in ((1, "x"), (3, "2026-01-31"), (3, "2026-02-01"))
     ]
     commit(store, *(("pc/v1/t/d1/head", head.encode()) for head in heads))
