@@ -22,7 +22,8 @@ from edge.messages import ack_message
 from edge.vocabulary import Message
 from evaluation.errors import StoreError
 from evaluation.ingest import Reading, read
-from evaluation.mqtt_session import Delivery, MqttSession, SessionSettings
+from evaluation.mqtt_link import SessionSettings
+from evaluation.mqtt_session import Delivery, MqttSession
 from evaluation.store import Committed, Store, StreamState
 
 _log = structlog.get_logger(__name__)

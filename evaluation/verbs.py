@@ -2,16 +2,13 @@
 
 import json
 import logging
-import signal
 import sys
-import threading
 from contextlib import closing, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import structlog
 import typer
 from rich.table import Table
 
@@ -23,17 +20,15 @@ from edge.station import mqtt_settings
 from edge.terminal import OUT, JsonOption, log_to_stderr
 from evaluation import reports
 from evaluation.database import Database
-from evaluation.errors import StoreError
-from evaluation.mqtt_session import MqttSession, SessionSettings
-from evaluation.receiver import Receiver, ack_of
+from evaluation.mqtt_link import SessionSettings
+from evaluation.mqtt_session import MqttSession
+from evaluation.receiver import ack_of
+from evaluation.service import run_until_stopped
 from evaluation.store import Store
 
 DEFAULT_CLIENT = "lobbycount-evaluation"
 RECEIVE_MAXIMUM = 500
 DAY_S = 86_400
-_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
-
-_log = structlog.get_logger(__name__)
 
 cli = typer.Typer(
     help="The backend's side: receives counts, stores them, says what is committed."
@@ -107,7 +102,7 @@ def receive(
         client_id, _filters(tenant, share), round(session_days * DAY_S), RECEIVE_MAXIMUM
     )
     with closing(Database(database)) as db:
-        _until_stopped(db, settings, session, tenant)
+        run_until_stopped(db, settings, session, tenant)
 
 
 @cli.command()
@@ -188,39 +183,6 @@ def rewind(
     if refused:
         raise BrokerError(f"{settings.address}: the broker refuses {refused[0].topic}")
     OUT.print(f"{dev} was asked to send stream {stream} again from {seq} on", highlight=False)
-
-
-def _until_stopped(
-    db: Database, broker: MqttSettings, session: SessionSettings, tenant: str | None
-) -> None:
-    # Signals are waited for, not handled: a handler could run inside a lock that it needs.
-    signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
-    stop = threading.Event()
-    receiver = Receiver(Store(db), broker, session, tenant=tenant)
-
-    def work() -> None:
-        if _prepare(db, stop):
-            receiver.run(stop)
-
-    thread = threading.Thread(target=work, name="receiver")
-    thread.start()
-    while thread.is_alive() and signal.sigtimedwait(_STOP_SIGNALS, 0.2) is None:
-        pass
-    stop.set()
-    thread.join()
-
-
-def _prepare(db: Database, stop: threading.Event) -> bool:
-    """Make the tables; a server that is not up yet is waited for."""
-    while not stop.is_set():
-        try:
-            db.prepare()
-        except StoreError as error:
-            _log.error("the database cannot be prepared; trying again", reason=str(error))
-            stop.wait(2.0)
-        else:
-            return True
-    return False
 
 
 def _filters(tenant: str | None, share: str | None) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import create_engine, text
 
-from edge.messages import counts_message
+from edge.messages import canonical, counts_message
 from edge.testing import MemoryOutbox
 from edge.vocabulary import CountBucket, CoverageReason, Outcome, Provenance, TimeQuality
 from evaluation.database import Database
@@ -46,7 +46,7 @@ def message(dev, numbers, spoil):
     value = json.loads(sent.payload)
     if spoil:  # as a device with a damaged file would send it
         value["records"][-1]["t1"] = "never"
-        return read(sent.topic, json.dumps(value).encode())
+        return read(sent.topic, canonical(value).encode())
     return read(sent.topic, sent.payload)
 
 
