@@ -3,10 +3,11 @@
 import json
 import logging
 import sys
-from contextlib import closing, nullcontext
+from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, BinaryIO
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
@@ -27,7 +28,8 @@ from evaluation.service import run_until_stopped
 from evaluation.store import Store
 
 DEFAULT_CLIENT = "lobbycount-evaluation"
-RECEIVE_MAXIMUM = 500
+RECEIVE_MAXIMUM = 200
+"""Messages that are here at a time; a broker may be set to fewer, as mosquitto is (20)."""
 DAY_S = 86_400
 
 cli = typer.Typer(
@@ -48,7 +50,9 @@ DatabaseOption = Annotated[
 BrokerOption = Annotated[
     str, typer.Option(help="mqtts://host[:port]; mqtt:// is plain text, labs only. 消息服务器。")
 ]
-CaOption = Annotated[Path | None, typer.Option(help="Who signed the broker's certificate.")]
+CaOption = Annotated[
+    Path | None, typer.Option(help="Who signed the broker's certificate. 服务器证书的签发者。")
+]
 CertOption = Annotated[Path | None, typer.Option(help="This client's certificate. 客户端证书。")]
 KeyOption = Annotated[Path | None, typer.Option(help="The key of that certificate. 私钥。")]
 UserOption = Annotated[str | None, typer.Option(help="User name at the broker. 用户名。")]
@@ -121,10 +125,14 @@ def export(
     of = reports.period(month, _zone(time_zone), tenant, dev)
     with closing(Database(database)) as db:
         db.check()
-        target = out.open("w", encoding="utf-8", newline="\n") if out else nullcontext(sys.stdout)
-        with target as file:
-            for text in reports.export(db, of):
-                file.write(text + "\n")
+        if out is None:
+            _write(reports.export(db, of), sys.stdout.buffer)
+            return
+        # Half a month must not look like a whole one.
+        part = out.with_name(out.name + ".part")
+        with part.open("wb") as file:
+            _write(reports.export(db, of), file)
+        part.replace(out)
 
 
 @cli.command()
@@ -185,6 +193,10 @@ def rewind(
     OUT.print(f"{dev} was asked to send stream {stream} again from {seq} on", highlight=False)
 
 
+def _write(texts: Iterable[str], file: BinaryIO) -> None:
+    file.writelines(text.encode() + b"\n" for text in texts)
+
+
 def _filters(tenant: str | None, share: str | None) -> tuple[str, ...]:
     try:
         who = "+" if tenant is None else checked_name(tenant, "--tenant")
@@ -237,6 +249,11 @@ def _print(found: reports.Sums) -> None:
             line.tenant, line.dev, line.line, str(line.records), *counts,
             f"{100 * line.coverage:.1f} %", str(missing.get(line.dev, 0)),
         )  # fmt: skip
+    with_lines = {line.dev for line in found.lines}
+    for device in found.devices:
+        if device.dev not in with_lines:
+            values = (str(device.records), "-", "-", "-", str(device.missing))
+            table.add_row("", device.dev, "-", *values)
     OUT.print(table)
     if found.rejected:
         OUT.print(f"{found.rejected} messages or records were kept but not counted: table rejected")

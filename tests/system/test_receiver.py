@@ -199,7 +199,7 @@ def receiving(port, url, *options):
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=WAIT_S)
+        process.log = process.communicate(timeout=WAIT_S)[1]
 
 
 def publish(port, *messages):
@@ -441,9 +441,10 @@ def test_two_receivers_share_the_work(lab, postgres, tmp_path):
     url = postgres.new_database()
     clients = [f"evaluation-{n}" for n in (1, 2)]
     with ExitStack() as stack:
-        for client in clients:
-            options = ("--share", "group", "--client-id", client)
-            stack.enter_context(receiving(lab.port, url, *options))
+        receivers = [
+            stack.enter_context(receiving(lab.port, url, "--share", "group", "--client-id", client))
+            for client in clients
+        ]
         devices = [
             stack.enter_context(closing(Device(f"d{n}", lab.port, tmp_path))) for n in range(3)
         ]
@@ -452,6 +453,7 @@ def test_two_receivers_share_the_work(lab, postgres, tmp_path):
                 device.count(1, 2, 3)
         for device in devices:
             wait_until(device.is_committed, device.dev)
+    assert all('"event": "received"' in receiver.log for receiver in receivers)
     assert ask(url, "SELECT count(*), sum(count_in) FROM records") == [(90, 180)]
     assert ask(url, "SELECT DISTINCT upto, have FROM streams") == [(30, "[]")]
 
@@ -531,6 +533,19 @@ def test_a_mistake_is_told_with_what_works(arguments, said):
     assert "secret" not in err
 
 
+def test_a_database_of_something_else_ends_the_service(sqlite_url):
+    ask(sqlite_url, "CREATE TABLE records (id INTEGER)")
+    for url, said, code in (
+        (sqlite_url, "of something else", 2),
+        ("sqlite:////no/such/folder/x.db", "unable to open", 1),
+    ):
+        process = evaluation("receive", "--broker", "mqtts://127.0.0.1:1", "--database", url)
+        _, err = process.communicate(timeout=WAIT_S)
+        assert process.returncode == code
+        assert said in err
+        assert "Traceback" not in err
+
+
 def test_export_and_sums_as_a_person_asks_for_them(sqlite_url, tmp_path):
     from evaluation.ingest import read
 
@@ -544,6 +559,8 @@ def test_export_and_sums_as_a_person_asks_for_them(sqlite_url, tmp_path):
     assert done.returncode == 0
     lines = out.read_text("utf-8").splitlines()
     assert ",".join(lines).encode() in sent.payload
+    piped, _ = evaluation("export", "2026-01", "--database", sqlite_url).communicate(timeout=WAIT_S)
+    assert piped.splitlines() == lines
     environment = os.environ | {"EVALUATION_DATABASE": sqlite_url}
     table, _ = evaluation("sums", "2026-01", env=environment).communicate(timeout=WAIT_S)
     assert "door" in table

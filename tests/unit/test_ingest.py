@@ -98,6 +98,7 @@ def test_of_a_name_that_stands_twice_the_last_one_holds():
 def test_unknown_fields_stay_in_the_text():
     value = json.loads(payload(2))
     value["records"][0]["new"] = {"a": 1.0, "b": "\u00e9"}
+    value["records"][0]["newer"] = "x" * (MOST_TEXT + 1) + "\0\ud800"
     value["later"] = True
     text = json.dumps(value, indent=1)
     reading = read(TOPIC, text.encode())
@@ -109,7 +110,7 @@ def test_unknown_fields_stay_in_the_text():
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
-        ({"in": MOST_NUMBER + 1}, "entered"),
+        ({"in": MOST_NUMBER + 1}, "'in'"),
         ({"tot_in": 10**400}, "tot_in"),
         ({"cfg": "x" * (MOST_TEXT + 1)}, "cfg"),
         ({"line": "a\0b"}, "line"),
@@ -117,6 +118,7 @@ def test_unknown_fields_stay_in_the_text():
         ({"t0": "2026-02-30T00:00:00Z"}, "2026-02-30"),
         ({"seq": True}, "seq"),
         ({"cov": [1]}, "cov"),
+        ({"cov_reason": "x" * (MOST_TEXT + 1)}, "cov_reason"),
     ],
 )
 def test_what_no_database_takes_is_a_reject_with_a_reason(changes, named):
