@@ -1,6 +1,7 @@
 """One suite for the store on SQLite and on PostgreSQL."""
 
 import json
+import sqlite3
 import threading
 from contextlib import closing
 from dataclasses import replace
@@ -27,25 +28,25 @@ MINUTES_15 = 900_000
 JANUARY = 1_767_225_600_000  # 2026-01-01T00:00:00Z
 
 
-def outbox(dev="d1", stream=STREAM, counts=(1, 2, 3, 4, 5), start_ms=JANUARY, line="door"):
-    """A device's sealed records; None is an interval that nobody watched."""
+def bucket(t0_ms, entered):
+    """A quarter of an hour; None is one that nobody watched."""
+    watched = entered is not None
+    return CountBucket(
+        "door",
+        t0_ms,
+        t0_ms + MINUTES_15,
+        {Outcome.IN: entered, Outcome.OUT: 1} if watched else None,
+        1.0 if watched else 0.0,
+        None if watched else CoverageReason.DARK,
+        TimeQuality.NTP,
+        Provenance("c", "m"),
+    )
+
+
+def outbox(dev="d1", stream=STREAM, counts=(1, 2, 3, 4, 5), start_ms=JANUARY):
+    """A device's sealed records, one after the other."""
     box = MemoryOutbox(dev, stream)
-    for index, entered in enumerate(counts):
-        watched = entered is not None
-        box.append(
-            [
-                CountBucket(
-                    line,
-                    start_ms + index * MINUTES_15,
-                    start_ms + (index + 1) * MINUTES_15,
-                    {Outcome.IN: entered, Outcome.OUT: 1} if watched else None,
-                    1.0 if watched else 0.0,
-                    None if watched else CoverageReason.DARK,
-                    TimeQuality.NTP,
-                    Provenance("c", "m"),
-                )
-            ]
-        )
+    box.append([bucket(start_ms + n * MINUTES_15, each) for n, each in enumerate(counts)])
     return box
 
 
@@ -316,6 +317,39 @@ def test_the_tables_are_made_once_whoever_comes_first(database_url):
     assert not failures
 
 
+def test_a_reader_sees_one_state_and_stands_in_nobodys_way(store, database):
+    box = outbox()
+    commit(store, message(box, {1}))
+    count = text("SELECT count(*) FROM records")
+    with database.reading() as connection:
+        assert connection.execute(count).scalar_one() == 1
+        assert commit(store, message(box, {2, 3})).new_records == 2
+        assert connection.execute(count).scalar_one() == 1
+
+
+def test_a_sqlite_writer_has_the_lock_from_the_beginning(tmp_path):
+    """Or one that reads first fails at its first write, when another was faster."""
+    with (
+        closing(Database(f"sqlite:///{tmp_path}/a.db")) as database,
+        closing(sqlite3.connect(tmp_path / "a.db", timeout=0)) as other,
+        database.writing(),
+        pytest.raises(sqlite3.OperationalError, match="locked"),
+    ):
+        other.execute("BEGIN IMMEDIATE")
+
+
+def test_what_is_committed_is_on_the_disk_whatever_the_default(database_url, rows):
+    if database_url.startswith("sqlite"):
+        expected = {"PRAGMA synchronous": 2, "PRAGMA journal_mode": "wal"}
+    else:
+        [(name,)] = rows("SELECT current_database()")
+        rows(f"ALTER DATABASE {name} SET synchronous_commit = off")
+        expected = {"SHOW synchronous_commit": "on"}
+    with closing(Database(database_url)) as fresh, fresh.writing() as connection:
+        for question, answer in expected.items():
+            assert connection.execute(text(question)).scalar_one() == answer
+
+
 def test_a_newer_schema_is_not_touched(database, rows):
     rows("UPDATE schema_version SET version = 99")
     with pytest.raises(BadInputError, match="schema 99"):
@@ -366,4 +400,10 @@ def test_sums_name_what_is_missing_and_leave_null_out(store, database, rows):
     assert (nobody.entered, nobody.coverage) == (None, 0.0)
     assert [(d.dev, d.records, d.missing) for d in found.devices] == [("d1", 3, 1), ("d2", 1, 0)]
     assert rows("SELECT sum(count_in) FROM records") == [(8,)]
+    # A record of another month between two of this one is not missing: a clock was set.
+    odd = outbox("d3", counts=(1,))
+    odd.append([bucket(JANUARY - MINUTES_15, 1), bucket(JANUARY + MINUTES_15, 1)])
+    commit(store, message(odd, {1, 2, 3}, "d3"))
+    again = reports.sums(database, reports.period("2026-01", ZoneInfo("UTC"), dev="d3"))
+    assert [(d.records, d.missing) for d in again.devices] == [(2, 0)]
     json.dumps([line.entered, line.coverage])  # plain numbers, whatever the database adds up to

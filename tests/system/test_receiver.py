@@ -377,17 +377,14 @@ def test_a_broker_that_has_forgotten_everything_learns_the_acks_again(
 ):
     with LabBroker("mosquitto") as lab, closing(Database(sqlite_url)) as database:
         database.prepare()
-        Store(database)
         with closing(Running(Store(database), lab.port)):
             with closing(Device("d1", lab.port, tmp_path)) as device:
                 device.count(1, 2)
                 wait_until(device.is_committed)
-            lab.kill()
-            lab.start()
-            wait_until(
-                lambda: open_inbox(lab.port, "pc/v1/t/d1/ack").wait_for(bool, 0.2),
-                "the ack is retained again",
-            )
+            for _ in range(2):  # the first time it might still be busy with those of its start
+                lab.kill()
+                lab.start()
+                open_inbox(lab.port, "pc/v1/+/+/ack").wait_on("ack", b'"upto":2')
 
 
 @contextmanager
@@ -426,6 +423,8 @@ def test_a_database_that_is_lost_heals_with_the_next_record(lab, sqlite_url, tmp
 
 def test_rewind_brings_back_rows_that_were_lost(lab, sqlite_url, tmp_path):
     with device_and_receiver(lab, sqlite_url, tmp_path) as device, receiving(lab.port, sqlite_url):
+        device.count(*range(60))
+        wait_until(device.is_committed)
         ask(sqlite_url, "DELETE FROM records WHERE seq > 1")
         broker = f"mqtt://127.0.0.1:{lab.port}"
         options = ["--broker", broker, "--insecure-lab", "--database", sqlite_url]
@@ -433,7 +432,7 @@ def test_rewind_brings_back_rows_that_were_lost(lab, sqlite_url, tmp_path):
         out, err = asked.communicate(timeout=WAIT_S)
         assert asked.returncode == 0, err
         assert "again from 2 on" in out
-        wait_until(lambda: numbers(sqlite_url) == [1, 2, 3])
+        wait_until(lambda: numbers(sqlite_url) == list(range(1, 64)))
         wait_until(device.is_committed)
 
 

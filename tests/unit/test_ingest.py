@@ -1,6 +1,7 @@
 """What the receiver makes of a message, however hostile."""
 
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -131,6 +132,16 @@ def test_what_no_database_takes_is_a_reject_with_a_reason(changes, named):
     assert reject.key == (None if "seq" in changes else Key("d1", value["stream"], 2))
     row = reject_row(reject, reading, 0)
     assert len(row["reason"]) <= MOST_REASON
+
+
+def test_seconds_become_the_nearest_millisecond():
+    golden = Path("tests/contract/golden/counts-zones-1.1.json").read_bytes()
+    value = json.loads(golden)
+    value["records"][1] |= {"presence_s": 1.001, "used_s": 4.35, "tot_presence_s": 2.3}
+    reading = read("pc/v1/t/lobby-0a1b/counts", json.dumps(value).encode())
+    row = record_row(reading.records[1], "t", 0)
+    assert (row["presence_ms"], row["used_ms"], row["tot_presence_ms"]) == (1001, 4350, 2300)
+    assert (row["dwell_ms"], row["wait_ms"], row["window_ms"]) == (184_700, None, None)
 
 
 @pytest.mark.parametrize("stream", ["", "a b", "x" * 65, "/", 7, None, "\ud800"])
