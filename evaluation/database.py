@@ -75,9 +75,13 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """Open a read transaction that stands in nobody's way. Raises StoreError."""
+        """Open a read transaction: one state of the database, in nobody's way.
+
+        Raises StoreError.
+        """
         with self._explained(), self._engine.connect() as opened:
-            connection = opened.execution_options(**{_READING: True})
+            snapshot = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
+            connection = opened.execution_options(**{_READING: True}, **snapshot)
             with connection.begin():
                 if not self.is_sqlite:
                     # The reader of a long export may take its time.

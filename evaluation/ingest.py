@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from edge.errors import MessageError
 from edge.messages import checked_name
-from edge.records import Record, parse_record
+from edge.records import CountRecord, Record, ZoneRecord, parse_record
 from evaluation.payload_text import Cut, take_apart
 
 MOST_TEXT = 200
@@ -21,6 +21,9 @@ MOST_TEXT = 200
 MOST_NUMBER = 2**53 - 1
 """The largest integer that every JSON reader reads as such (RFC 8259, section 6)."""
 
+_OF_RECORDS = {field.name for kind in (CountRecord, ZoneRecord) for field in fields(kind)}
+_STORED = frozenset({"in", "out", *_OF_RECORDS})
+"""The fields that are read into columns; others are only in the text."""
 _STREAM = re.compile(r"[0-9A-Za-z_-]{1,64}")
 
 
@@ -130,18 +133,22 @@ def _check_sender(fields: Mapping[str, Any], dev: str) -> None:
 
 
 def _record(envelope: Mapping[str, Any], index: int, cut: Cut) -> Sealed:
-    record = parse_record(envelope, index, cut[1])
-    for field in fields(record):
-        value = getattr(record, field.name)
-        if not _is_storable(value):
-            raise MessageError(f"record {index} of the batch: {field.name!r} cannot be stored")
-    return Sealed(record, cut[0])
+    text, raw = cut
+    record = parse_record(envelope, index, raw)
+    for name, value in raw.items():
+        if name in _STORED and not _is_storable(value):
+            raise MessageError(f"record {index} of the batch: {name!r} cannot be stored")
+    return Sealed(record, text)
 
 
 def _is_storable(value: object) -> bool:
     """Whether both databases take it: no huge number, no endless text, no half a character."""
     if isinstance(value, str):
-        return len(value) <= MOST_TEXT and "\0" not in value and _is_unicode(value)
+        return (
+            len(value) <= MOST_TEXT
+            and (value.isascii() or _is_unicode(value))
+            and "\0" not in value
+        )
     return not isinstance(value, int | float) or abs(value) <= MOST_NUMBER
 
 

@@ -33,7 +33,8 @@ def take_apart(payload: bytes) -> tuple[dict[str, Any], list[Cut]]:
         text = payload.decode("utf-8")
         fields, cuts = _object(text)
     except (ValueError, IndexError, RecursionError) as error:
-        raise MessageError(f"the payload is not a JSON object in UTF-8 ({error})") from None
+        reason = "it ends too early" if isinstance(error, IndexError) else error
+        raise MessageError(f"the payload is not a JSON object in UTF-8 ({reason})") from None
     if cuts is None:
         raise MessageError("the payload has no list 'records'")
     return fields, cuts

@@ -8,6 +8,7 @@ that is stored already is the repetition it is. So `kill -9` loses nothing at an
 import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,7 +22,8 @@ from edge.messages import ack_message
 from edge.vocabulary import Message
 from evaluation.errors import StoreError
 from evaluation.ingest import Reading, read
-from evaluation.mqtt_session import Delivery, MqttSession, SessionSettings
+from evaluation.mqtt_link import SessionSettings
+from evaluation.mqtt_session import Delivery, MqttSession
 from evaluation.store import Committed, Store, StreamState
 
 _log = structlog.get_logger(__name__)
@@ -66,7 +68,7 @@ class Receiver:
         self._store_retry = Backoff(self._limits.retry_min_s, self._limits.retry_max_s, rng)
         self._repeat_after: str | None = ""
         self._repeat_at = 0.0
-        self._sums = Committed()
+        self._sums: Counter[str] = Counter()
         self._report_at = 0.0
 
     def run(self, stop: threading.Event) -> None:
@@ -142,7 +144,7 @@ class Receiver:
                     return None
                 continue
             self._store_retry.reset()
-            self._note(readings, committed)
+            self._note(committed)
             return committed
         return None
 
@@ -169,27 +171,20 @@ class Receiver:
         self._publish(session, page)
         self._repeat_after = page[-1].dev if page else None
 
-    def _note(self, readings: Sequence[Reading], committed: Committed) -> None:
-        for reading in readings:
-            for reject in reading.rejects:
-                _log.warning("kept but not counted", topic=reading.topic, reason=reject.reason)
-        self._sums = Committed(
-            (),
-            self._sums.new_records + committed.new_records,
-            self._sums.repeated + committed.repeated,
-            self._sums.rejected + committed.rejected,
+    def _note(self, committed: Committed) -> None:
+        for topic, reason in committed.rejects:
+            _log.warning("kept but not counted", topic=topic, reason=reason)
+        self._sums.update(
+            records=committed.new_records,
+            repeated=committed.repeated,
+            rejected=len(committed.rejects),
         )
 
     def _report(self) -> None:
-        sums, self._sums = self._sums, Committed()
         self._report_at = time.monotonic() + self._limits.report_s
-        if sums != Committed():
-            _log.info(
-                "received",
-                records=sums.new_records,
-                repeated=sums.repeated,
-                rejected=sums.rejected,
-            )
+        if self._sums.total():
+            _log.info("received", **self._sums)
+            self._sums.clear()
 
 
 def ack_of(state: StreamState, rewind: int | None = None) -> Message:

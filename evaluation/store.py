@@ -7,30 +7,19 @@ also the lock that lets several receivers write to one database.
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeVar
 
 from sqlalchemy import Connection, bindparam, select, tuple_, update
 from sqlalchemy.sql.elements import ColumnElement
 
+from evaluation.batch import Batch, StreamKey
 from evaluation.database import Database
 from evaluation.errors import UnstorableError
-from evaluation.ingest import Key, Reading, Reject, rejected
-from evaluation.tables import (
-    HEADS,
-    KEY,
-    RECORDS,
-    REJECTED,
-    STREAMS,
-    Row,
-    head_row,
-    record_row,
-    reject_row,
-)
+from evaluation.ingest import Key, Reading, rejected
+from evaluation.tables import HEADS, KEY, RECORDS, REJECTED, STREAMS, Row
 from evaluation.watermark import Watermark, spans_of
 
-StreamKey = tuple[str, str]
-"""A device and a stream."""
 KEYS_PER_QUERY = 500
 _T = TypeVar("_T")
 
@@ -51,58 +40,15 @@ class StreamState:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """What one transaction did. `streams` are those to be acked."""
+    """What one transaction did. `streams` are those to be acked.
+
+    rejects: topic and reason of what was kept but not counted, also where it was kept before.
+    """
 
     streams: tuple[StreamState, ...] = ()
     new_records: int = 0
     repeated: int = 0
-    rejected: int = 0
-
-
-@dataclass(slots=True)
-class _Batch:
-    """The rows of one transaction. Of a key that comes twice the first one is stored."""
-
-    received_ms: int
-    tenants: dict[StreamKey, str] = field(default_factory=dict)
-    numbers: dict[StreamKey, set[int]] = field(default_factory=dict)
-    records: dict[Key, Row] = field(default_factory=dict)
-    readings: dict[Key, Reading] = field(default_factory=dict)
-    heads: list[Row] = field(default_factory=list)
-    rejects: list[Row] = field(default_factory=list)
-    repeated: int = 0
-
-    def add(self, reading: Reading) -> None:
-        """Take what a message held."""
-        tenant = reading.tenant or ""
-        for sealed in reading.records:
-            self._touch(sealed.key, tenant)
-            row = record_row(sealed, tenant, self.received_ms)
-            if self.records.setdefault(sealed.key, row) is row:
-                self.readings[sealed.key] = reading
-            else:
-                self.repeated += 1
-                self.compare(row, self.records[sealed.key]["body"], reading)
-        for head in reading.heads:
-            self.heads.append(head_row(head, tenant, self.received_ms))
-        for reject in reading.rejects:
-            if reject.key is not None:
-                self._touch(reject.key, tenant)
-            self.rejects.append(reject_row(reject, reading, self.received_ms))
-
-    def compare(self, row: Row, stored: str, reading: Reading) -> None:
-        """Keep a record whose number is taken by another text: the first one stays."""
-        if row["body"] == stored:
-            return
-        key = Key(row["dev"], row["stream"], row["seq"])
-        reason = f"record {key.seq} of stream {key.stream} is stored already with another text"
-        reject = Reject(row["body"].encode(), reason, key)
-        self.rejects.append(reject_row(reject, reading, self.received_ms))
-
-    def _touch(self, key: Key, tenant: str) -> None:
-        of = (key.dev, key.stream)
-        self.tenants[of] = tenant
-        self.numbers.setdefault(of, set()).add(key.seq)
+    rejects: tuple[tuple[str, str], ...] = ()
 
 
 class Store:
@@ -129,11 +75,11 @@ class Store:
             tuple({(s.dev, s.stream): s for part in parts for s in part.streams}.values()),
             sum(part.new_records for part in parts),
             sum(part.repeated for part in parts),
-            sum(part.rejected for part in parts),
+            tuple(reject for part in parts for reject in part.rejects),
         )
 
     def _commit(self, readings: Sequence[Reading], received_ms: int) -> Committed:
-        batch = _Batch(received_ms)
+        batch = Batch(received_ms)
         for reading in readings:
             batch.add(reading)
         with self._db.writing() as connection:
@@ -145,11 +91,12 @@ class Store:
             self._db.insert_new(connection, HEADS, batch.heads)
             # Sorted, so that two receivers with the same rejects cannot wait for each other.
             batch.rejects.sort(key=lambda row: str(row["digest"]))
-            rejects = self._db.insert_new(connection, REJECTED, batch.rejects)
+            self._db.insert_new(connection, REJECTED, batch.rejects)
             streams = _write_watermarks(connection, batch, held)
+        rejects = tuple((row["topic"], row["reason"]) for row in batch.rejects)
         return Committed(streams, new, batch.repeated + len(rows) - new, rejects)
 
-    def _lock(self, connection: Connection, batch: _Batch) -> dict[StreamKey, Watermark]:
+    def _lock(self, connection: Connection, batch: Batch) -> dict[StreamKey, Watermark]:
         """Lock the rows of the streams, always in the same order; return their watermarks."""
         keys = sorted(batch.tenants)
         new = [
@@ -201,7 +148,7 @@ class Store:
         return StreamState(found[0].tenant, dev, stream, watermark)
 
 
-def _compare_with_stored(connection: Connection, batch: _Batch) -> None:
+def _compare_with_stored(connection: Connection, batch: Batch) -> None:
     """Find the records whose number was taken, perhaps by another text."""
     for some in _chunks(sorted(batch.records)):
         query = select(*KEY, RECORDS.c.body).where(tuple_(*KEY).in_(some))
@@ -211,7 +158,7 @@ def _compare_with_stored(connection: Connection, batch: _Batch) -> None:
 
 
 def _write_watermarks(
-    connection: Connection, batch: _Batch, held: dict[StreamKey, Watermark]
+    connection: Connection, batch: Batch, held: dict[StreamKey, Watermark]
 ) -> tuple[StreamState, ...]:
     states, rows = [], []
     for (dev, stream), tenant in sorted(batch.tenants.items()):

@@ -2,16 +2,14 @@
 
 import json
 import logging
-import signal
 import sys
-import threading
-from contextlib import closing, nullcontext
+from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, BinaryIO
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import structlog
 import typer
 from rich.table import Table
 
@@ -23,17 +21,16 @@ from edge.station import mqtt_settings
 from edge.terminal import OUT, JsonOption, log_to_stderr
 from evaluation import reports
 from evaluation.database import Database
-from evaluation.errors import StoreError
-from evaluation.mqtt_session import MqttSession, SessionSettings
-from evaluation.receiver import Receiver, ack_of
+from evaluation.mqtt_link import SessionSettings
+from evaluation.mqtt_session import MqttSession
+from evaluation.receiver import ack_of
+from evaluation.service import run_until_stopped
 from evaluation.store import Store
 
 DEFAULT_CLIENT = "lobbycount-evaluation"
-RECEIVE_MAXIMUM = 500
+RECEIVE_MAXIMUM = 200
+"""Messages that are here at a time; a broker may be set to fewer, as mosquitto is (20)."""
 DAY_S = 86_400
-_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
-
-_log = structlog.get_logger(__name__)
 
 cli = typer.Typer(
     help="The backend's side: receives counts, stores them, says what is committed."
@@ -53,7 +50,9 @@ DatabaseOption = Annotated[
 BrokerOption = Annotated[
     str, typer.Option(help="mqtts://host[:port]; mqtt:// is plain text, labs only. 消息服务器。")
 ]
-CaOption = Annotated[Path | None, typer.Option(help="Who signed the broker's certificate.")]
+CaOption = Annotated[
+    Path | None, typer.Option(help="Who signed the broker's certificate. 服务器证书的签发者。")
+]
 CertOption = Annotated[Path | None, typer.Option(help="This client's certificate. 客户端证书。")]
 KeyOption = Annotated[Path | None, typer.Option(help="The key of that certificate. 私钥。")]
 UserOption = Annotated[str | None, typer.Option(help="User name at the broker. 用户名。")]
@@ -107,7 +106,7 @@ def receive(
         client_id, _filters(tenant, share), round(session_days * DAY_S), RECEIVE_MAXIMUM
     )
     with closing(Database(database)) as db:
-        _until_stopped(db, settings, session, tenant)
+        run_until_stopped(db, settings, session, tenant)
 
 
 @cli.command()
@@ -126,10 +125,14 @@ def export(
     of = reports.period(month, _zone(time_zone), tenant, dev)
     with closing(Database(database)) as db:
         db.check()
-        target = out.open("w", encoding="utf-8", newline="\n") if out else nullcontext(sys.stdout)
-        with target as file:
-            for text in reports.export(db, of):
-                file.write(text + "\n")
+        if out is None:
+            _write(reports.export(db, of), sys.stdout.buffer)
+            return
+        # Half a month must not look like a whole one.
+        part = out.with_name(out.name + ".part")
+        with part.open("wb") as file:
+            _write(reports.export(db, of), file)
+        part.replace(out)
 
 
 @cli.command()
@@ -190,37 +193,8 @@ def rewind(
     OUT.print(f"{dev} was asked to send stream {stream} again from {seq} on", highlight=False)
 
 
-def _until_stopped(
-    db: Database, broker: MqttSettings, session: SessionSettings, tenant: str | None
-) -> None:
-    # Signals are waited for, not handled: a handler could run inside a lock that it needs.
-    signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
-    stop = threading.Event()
-    receiver = Receiver(Store(db), broker, session, tenant=tenant)
-
-    def work() -> None:
-        if _prepare(db, stop):
-            receiver.run(stop)
-
-    thread = threading.Thread(target=work, name="receiver")
-    thread.start()
-    while thread.is_alive() and signal.sigtimedwait(_STOP_SIGNALS, 0.2) is None:
-        pass
-    stop.set()
-    thread.join()
-
-
-def _prepare(db: Database, stop: threading.Event) -> bool:
-    """Make the tables; a server that is not up yet is waited for."""
-    while not stop.is_set():
-        try:
-            db.prepare()
-        except StoreError as error:
-            _log.error("the database cannot be prepared; trying again", reason=str(error))
-            stop.wait(2.0)
-        else:
-            return True
-    return False
+def _write(texts: Iterable[str], file: BinaryIO) -> None:
+    file.writelines(text.encode() + b"\n" for text in texts)
 
 
 def _filters(tenant: str | None, share: str | None) -> tuple[str, ...]:
@@ -241,6 +215,11 @@ def _broker(
     password_file: Path | None,
     insecure_lab: bool,
 ) -> MqttSettings:
+    if "@" in url:
+        raise BadInputError(
+            "--broker: a password on the command line can be read by everybody on this machine;"
+            " use --username and --password-file"
+        )
     section = broker_section(url)
     if section.tls is None and not insecure_lab:
         raise BadInputError(
@@ -270,6 +249,11 @@ def _print(found: reports.Sums) -> None:
             line.tenant, line.dev, line.line, str(line.records), *counts,
             f"{100 * line.coverage:.1f} %", str(missing.get(line.dev, 0)),
         )  # fmt: skip
+    with_lines = {line.dev for line in found.lines}
+    for device in found.devices:
+        if device.dev not in with_lines:
+            values = (str(device.records), "-", "-", "-", str(device.missing))
+            table.add_row("", device.dev, "-", *values)
     OUT.print(table)
     if found.rejected:
         OUT.print(f"{found.rejected} messages or records were kept but not counted: table rejected")

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import paho.mqtt.client as mqtt
@@ -9,6 +10,7 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
 from edge.adapters.lab_broker import Kind, LabBroker, available_kinds
+from evaluation.lab_database import LabDatabase, binaries
 
 WAIT_S = 10.0
 
@@ -119,3 +121,20 @@ def open_inbox() -> Iterator[Callable[..., Inbox]]:
     yield open_
     for inbox in opened:
         inbox.close()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[LabDatabase]:
+    """One PostgreSQL for the whole session, where this machine has one."""
+    if binaries() is None:
+        pytest.skip("needs PostgreSQL, e.g. apt install postgresql")
+    with LabDatabase() as lab:
+        yield lab
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/records.db"
+    return request.getfixturevalue("postgres").new_database()
