@@ -1,7 +1,9 @@
 """Real brokers and an independent subscriber for every test that needs one."""
 
+import sys
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import paho.mqtt.client as mqtt
@@ -9,6 +11,10 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
 from edge.adapters.lab_broker import Kind, LabBroker, available_kinds
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
+
+import lab_ca as lab_authority
 
 WAIT_S = 10.0
 
@@ -25,7 +31,9 @@ class Received(NamedTuple):
 class Inbox:
     """A subscriber that shares no code with the product."""
 
-    def __init__(self, port: int, topic_filter: str = "pc/v1/#") -> None:
+    def __init__(
+        self, port: int, topic_filter: str = "pc/v1/#", tls: dict[str, Any] | None = None
+    ) -> None:
         self.messages: list[Received] = []
         self._changed = threading.Condition()
         self._ready = threading.Event()
@@ -35,6 +43,8 @@ class Inbox:
         self._client.on_connect = lambda client, *_: client.subscribe(self._filter, qos=1)
         self._client.on_subscribe = lambda *_: self._ready.set()
         self._client.on_message = self._received
+        if tls is not None:
+            self._client.tls_set(**tls)
         self._client.connect("127.0.0.1", port)
         self._client.loop_start()
         assert self._ready.wait(WAIT_S), "the subscriber could not subscribe"
@@ -98,10 +108,23 @@ def open_inbox() -> Iterator[Callable[..., Inbox]]:
     """A factory of independent subscribers, closed after the test."""
     opened: list[Inbox] = []
 
-    def open_(port: int, topic_filter: str = "pc/v1/#") -> Inbox:
-        opened.append(Inbox(port, topic_filter))
+    def open_(port: int, topic_filter: str = "pc/v1/#", tls: dict[str, Any] | None = None) -> Inbox:
+        opened.append(Inbox(port, topic_filter, tls))
         return opened[-1]
 
     yield open_
     for inbox in opened:
         inbox.close()
+
+
+@pytest.fixture(scope="session")
+def lab_ca(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a lab authority with a broker for 127.0.0.1, two devices and two backends."""
+    folder = tmp_path_factory.mktemp("lab-ca")
+    lab_authority.init(folder)
+    lab_authority.broker(folder, ["127.0.0.1"])
+    for dev in ("lobby-a", "lobby-b"):
+        lab_authority.device(folder, dev)
+    for name in ("evaluation", "monitor"):
+        lab_authority.backend(folder, name)
+    return folder

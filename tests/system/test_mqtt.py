@@ -180,7 +180,7 @@ def test_everything_arrives_in_order_without_a_gap(
     verify_chain(records)
     assert eventually(lambda: device.outbox.depth() == 0)
     counts = inbox.on("counts")[0]
-    assert (counts.qos, counts.user) == (1, [("schema", "counts/1.1")])
+    assert (counts.qos, counts.user[0]) == (1, ("schema", "counts/1.1"))
 
 
 def test_birth_is_retained_and_orderly_stop_is_seen(
@@ -274,7 +274,7 @@ from edge.adapters.mqtt_settings import MqttSettings
 from edge.messages import status_message
 
 broker = MqttBroker(
-    MqttSettings("127.0.0.1", int(sys.argv[1]), insecure_lab=True),
+    MqttSettings("127.0.0.1", int(sys.argv[1]), insecure_lab=True, will_delay_s=1),
     "mortal",
     will=lambda: status_message("t", "mortal", 0, "lost"),
     birth=lambda: [status_message("t", "mortal", 0, "online")],
@@ -301,6 +301,22 @@ def test_will_is_sent_and_retained_when_the_device_dies(
         inbox.wait_on("status", b'"lost"')
     late = open_inbox(lab_broker.port, "pc/v1/t/mortal/#")
     assert late.wait_on("status", b'"lost"').retained
+
+
+def test_a_blip_of_the_network_is_not_told(lab_broker: LabBroker, open_inbox: OpenInbox) -> None:
+    """Who comes back before the delay is over is not lost; who stays away longer is."""
+    inbox = open_inbox(lab_broker.port)
+    back, gone = (mqtt_broker(dev, lab_broker.port, will_delay_s=1) for dev in ("back", "gone"))
+    back.connect()
+    gone.connect()
+    inbox.wait_on("back/status", b'"online"')
+    back._abandon()  # without a DISCONNECT, as when the network goes
+    back.connect()
+    gone._abandon()
+    inbox.wait_on("gone/status", b'"lost"')
+    # The will of `back` would have been due before that.
+    assert [m for m in inbox.on("back/status") if b'"lost"' in m.payload] == []
+    back.disconnect()
 
 
 def test_publish_without_a_connection_is_lost_and_after_an_end_too(broker_kind: Kind) -> None:
@@ -397,60 +413,6 @@ def test_wrong_password_is_explained_and_never_shown(
     assert "Not authorized" in sentence
     shown = sentence + repr(broker._settings) + caplog.text + "".join(capsys.readouterr())
     assert "hunter2-secret" not in shown
-
-
-def openssl(folder: Path, *arguments: str) -> None:
-    subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
-
-
-@pytest.fixture(scope="session")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An authority, a broker for 127.0.0.1 and a client, valid for a day."""
-    folder = tmp_path_factory.mktemp("certificates")
-    key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
-    openssl(folder, "req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem",
-            "-days", "1", "-subj", "/CN=test authority")  # fmt: skip
-    for name in ("broker", "client"):
-        (folder / f"{name}.ext").write_text("subjectAltName=IP:127.0.0.1\n")
-        openssl(folder, "req", *key, "-keyout", f"{name}.key", "-out", f"{name}.csr",
-                "-subj", f"/CN={name}")  # fmt: skip
-        openssl(folder, "x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key",
-                "-CAcreateserial", "-days", "1", "-extfile", f"{name}.ext",
-                "-out", f"{name}.pem")  # fmt: skip
-    return folder
-
-
-@needs_mosquitto
-def test_tls_with_client_certificates(certificates: Path) -> None:
-    lines = [
-        f"cafile {certificates}/ca.pem",
-        f"certfile {certificates}/broker.pem",
-        f"keyfile {certificates}/broker.key",
-        "require_certificate true",
-    ]
-    with LabBroker("mosquitto", mosquitto_lines=lines) as lab:
-        good = {
-            "insecure_lab": False,
-            "ca_file": certificates / "ca.pem",
-            "cert_file": certificates / "client.pem",
-            "key_file": certificates / "client.key",
-        }
-        broker = mqtt_broker("d", lab.port, **good)
-        broker.connect()
-        assert broker.publish(status_message("t", "d", 0, "online")) is Receipt.ACCEPTED
-        broker.disconnect()
-
-        unknown = refusal(mqtt_broker("d", lab.port, **good | {"ca_file": None}))
-        assert "certificate is not trusted" in unknown
-        wrong_host = refusal(mqtt_broker("d", lab.port, **good, host="localhost"))
-        assert "certificate is not trusted" in wrong_host
-        no_certificate = refusal(
-            mqtt_broker("d", lab.port, **good | {"cert_file": None, "key_file": None})
-        )
-        assert no_certificate.startswith(f"127.0.0.1:{lab.port}: ")
-        assert "without an answer" in refusal(mqtt_broker("d", lab.port))
-        missing = refusal(mqtt_broker("d", lab.port, **good | {"key_file": Path("no.key")}))
-        assert "no.key" in missing
 
 
 def test_tls_towards_a_plain_port_is_explained(lab_broker: LabBroker) -> None:
