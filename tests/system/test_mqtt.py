@@ -21,6 +21,7 @@ from edge.adapters.clock import SystemClock
 from edge.adapters.lab_broker import Kind, LabBroker, available_kinds
 from edge.adapters.listener_mqtt import listen
 from edge.adapters.mqtt_connection import Connection
+from edge.adapters.mqtt_packets import publish_properties, publish_size
 from edge.adapters.mqtt_settings import MqttSettings
 from edge.adapters.outbox_sqlite import SqliteOutbox
 from edge.delivery import Relay, RelayLimits, RelayState
@@ -413,6 +414,97 @@ def test_wrong_password_is_explained_and_never_shown(
     assert "Not authorized" in sentence
     shown = sentence + repr(broker._settings) + caplog.text + "".join(capsys.readouterr())
     assert "hunter2-secret" not in shown
+
+
+@needs_mosquitto
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("retain_available false", "must allow retained messages"),
+        ("max_qos 0", "must allow quality of service 1"),
+        ("allow_anonymous false", "check user name, password and client certificate"),
+    ],
+)
+def test_why_the_broker_refuses_the_connection_is_explained(line: str, said: str) -> None:
+    with LabBroker("mosquitto", mosquitto_lines=[line]) as lab:
+        sentence = refusal(mqtt_broker("d", lab.port))
+    assert "the broker refused the connection (" in sentence
+    assert said in sentence
+
+
+def string(text: str) -> bytes:
+    return len(text).to_bytes(2, "big") + text.encode()
+
+
+REASON_STRING = b"\x1f" + string("not\nnow")
+CONNACK = bytes([0x20, 3, 0, 0, 0])
+
+
+def test_the_brokers_own_words_are_passed_on(stub_port: StartStub) -> None:
+    """PUBACK 0x97 quota exceeded, then DISCONNECT 0x8E session taken over."""
+    length = len(REASON_STRING)
+    puback = bytes([0x40, 4 + length, 0, 1, 0x97, length]) + REASON_STRING
+    end = bytes([0xE0, 2 + length, 0x8E, length]) + REASON_STRING
+    broker = mqtt_broker("told", stub_port([CONNACK, puback, end]))
+    broker._birth = tuple
+    broker.connect()
+    message = status_message("t", "told", NOW_MS, "online")
+    assert broker.publish(message) is Receipt.REFUSED
+    assert broker.trouble == "Quota exceeded: not now"
+    assert broker.publish(message) is Receipt.LOST
+    assert not broker.connected
+    assert broker.trouble.startswith("the broker ended it (Session taken over: not now); is this")
+    broker.disconnect()
+    assert broker.trouble == "there is no connection"
+
+
+def test_a_refused_connection_says_what_the_broker_says(stub_port: StartStub) -> None:
+    length = len(REASON_STRING)
+    connack = bytes([0x20, 3 + length, 0, 0x89, length]) + REASON_STRING
+    sentence = refusal(mqtt_broker("d", stub_port([connack])))
+    assert "(Server busy: not now); it is tried again later" in sentence
+
+
+@needs_mosquitto
+def test_the_largest_packet_a_broker_takes_is_known(
+    open_inbox: OpenInbox, start_device: Callable[..., Device]
+) -> None:
+    with LabBroker("mosquitto", mosquitto_lines=["max_packet_size 3000"]) as lab:
+        inbox = open_inbox(lab.port)
+        with structlog.testing.capture_logs() as logs:
+            device = start_device("small", lab.port, records_per_message=50)
+            device.append(60)
+            assert eventually(lambda: device.outbox.depth() == 0)
+        assert inbox.wait_for(lambda messages: len(records_in(messages)) == 60)
+        assert "connection lost" not in [entry["event"] for entry in logs]
+        assert {entry["event"] for entry in logs} >= {"publish too large"}
+
+
+@pytest.mark.parametrize("payload", [10, 60, 70, 130, 16_300, 16_400])
+def test_packets_are_as_large_as_they_are_said_to_be(payload: int) -> None:
+    message = Message("pc/v1/t/门/x", b"x" * payload, 1, False, 60, (("a", "é"), ("b", "2")))
+    size = publish_size(message, publish_properties(message))
+    heard = bytearray()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            peer, _ = server.accept()
+            with peer:
+                peer.recv(4096)
+                peer.sendall(CONNACK)
+                while chunk := peer.recv(65_536):
+                    heard.extend(chunk)
+                    if len(heard) >= size:
+                        peer.sendall(bytes([0x40, 2, 0, 1]))
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        port = server.getsockname()[1]
+        connection = Connection(settings(port, publish_timeout_s=2), "exact", clean_start=True)
+        assert connection.publish(message) is Receipt.ACCEPTED
+        connection.abort()
+        thread.join()
+    assert len(heard) == size
 
 
 def test_tls_towards_a_plain_port_is_explained(lab_broker: LabBroker) -> None:
