@@ -513,6 +513,15 @@ def test_tls_towards_a_plain_port_is_explained(lab_broker: LabBroker) -> None:
     )
 
 
+def test_without_the_lab_flag_not_one_byte_is_plain(stub_port: StartStub) -> None:
+    heard: list[bytes] = []
+    port = stub_port([b"", b""], heard)
+    refusal(mqtt_broker("d", port, insecure_lab=False, password="hunter2", connect_timeout_s=0.5))
+    tls_handshake = 0x16  # the record type that begins a ClientHello, RFC 8446 section 5.1
+    assert heard[0][0] == tls_handshake
+    assert b"MQTT" not in b"".join(heard)
+
+
 def test_exception_in_a_callback_does_not_kill_the_network_thread(lab_broker: LabBroker) -> None:
     received = threading.Event()
 
