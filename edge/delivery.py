@@ -173,7 +173,7 @@ class Relay:
                 self._broker.connect()
             self._take_what_came(self._clock.monotonic())
             while self._broker.connected and self._clock.monotonic() < deadline:
-                if self._send_batch() is not Receipt.ACCEPTED:
+                if self._send_batch() not in {Receipt.ACCEPTED, Receipt.TOO_LARGE}:
                     break
         except LobbyCountError as error:
             _log.warning("not everything was delivered before the stop", error=str(error))
@@ -223,8 +223,8 @@ class Relay:
         self._state = replace(self._state, connected=False)
         if now >= self._connect_at:
             # Not at once: everybody who shared that broker has lost it at the same moment.
-            wait_s = self._hold("the connection to the broker was lost")
-            _log.warning("connection lost", retry_s=round(wait_s, 1))
+            wait_s = self._hold(f"the connection to the broker was lost: {self._broker.trouble}")
+            _log.warning("connection lost", error=self._broker.trouble, retry_s=round(wait_s, 1))
 
     def _send_health(self, now: float) -> None:
         # First the next time, so that health that fails does not stand before the counts.
@@ -248,8 +248,11 @@ class Relay:
         if receipt is Receipt.ACCEPTED:
             self._sending.accepted(batch, now)
             self._accepted()
-        elif receipt is Receipt.REFUSED:
+        elif receipt is Receipt.TOO_LARGE and len(batch.records) > 1:
+            self._sending.shrink(batch)
+        elif receipt in {Receipt.REFUSED, Receipt.TOO_LARGE}:
             self._refused()
+            return Receipt.REFUSED
         else:
             self._lost(batch)
         return receipt
@@ -297,16 +300,15 @@ class Relay:
         )
 
     def _refused(self) -> None:
-        wait_s = self._limits.refused_retry_s
-        self._send_at = self._clock.monotonic() + wait_s
+        self._send_at = self._clock.monotonic() + self._limits.refused_retry_s
         reason = (
-            f"the broker refuses the counts of {self._tenant}/{self._dev}; "
-            "check its access list; the records are kept"
+            f"the broker refuses the counts of {self._tenant}/{self._dev} "
+            f"({self._broker.trouble}); check its access list and limits; the records are kept"
         )
-        _log.error("counts refused", error=reason, retry_s=wait_s)
+        _log.error("counts refused", error=reason, retry_s=self._limits.refused_retry_s)
         self._state = replace(self._state, last_error=reason)
 
     def _lost(self, batch: Batch) -> None:
-        self._sending.lost()
+        self._sending.shrink(batch)  # perhaps it was larger than this broker takes
         first, last = batch.records[0].seq, batch.upto
         self._hold(f"no acknowledgement for records {first} to {last}; they are sent again")

@@ -21,6 +21,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
+from edge.cloud_events import attributes, batch_id
 from edge.readings import RANGE_FIELDS, Totals, reading, subject_of
 from edge.vocabulary import (
     Bucket,
@@ -154,13 +155,17 @@ def _coverage(bucket: Bucket) -> dict[str, object]:
 def counts_message(tenant: str, dev: str, stream: str, records: Sequence[StoredRecord]) -> Message:
     """Return a batch of sealed records of one stream; their text is passed on untouched."""
     bodies = ",".join(record.body for record in records)
-    fields = {name for record in records for name in json.loads(record.body)}
+    parsed = [json.loads(record.body) for record in records]
+    fields = {name for record in parsed for name in record}
     version = VERSION if fields.isdisjoint({"zone", *RANGE_FIELDS}) else LATER_VERSION
     text = (
         f'{{"dev":{canonical(dev)},"records":[{bodies}],'
         f'"stream":{canonical(stream)},"v":{canonical(version)}}}'
     )
-    return _message(tenant, dev, "counts", text, qos=1, retain=False, version=version)
+    event, time = batch_id(stream, [record.seq for record in records]), parsed[-1]["t1"]
+    return _message(
+        tenant, dev, "counts", text, qos=1, retain=False, version=version, event=event, time=time
+    )
 
 
 def status_message(
@@ -170,7 +175,8 @@ def status_message(
     fields = {"at": iso_utc(at_ms), "delivery": delivery, "state": state}
     version = VERSION if delivery == "puback" else LATER_VERSION
     text = _payload(dev, fields, version)
-    return _message(tenant, dev, "status", text, qos=1, retain=True, version=version)
+    time = iso_utc(at_ms)
+    return _message(tenant, dev, "status", text, qos=1, retain=True, version=version, time=time)
 
 
 def ack_message(
@@ -223,7 +229,8 @@ def info_message(
             {"id": zone.id, "kind": str(zone.kind), "name": zone.name or zone.id} for zone in zones
         ]
     text = _payload(dev, fields, version)
-    return _message(tenant, dev, "info", text, qos=1, retain=True, version=version)
+    time = iso_utc(at_ms)
+    return _message(tenant, dev, "info", text, qos=1, retain=True, version=version, time=time)
 
 
 def health_message(
@@ -258,7 +265,8 @@ def privacy_message(
         "transport": "plaintext" if insecure_lab else "tls",
         "unit": "person-visits",
     }
-    return _message(tenant, dev, "privacy", _payload(dev, fields), qos=1, retain=True)
+    text, time = _payload(dev, fields), iso_utc(at_ms)
+    return _message(tenant, dev, "privacy", text, qos=1, retain=True, time=time)
 
 
 def response_message(
@@ -276,7 +284,14 @@ def response_message(
         fields["error"] = error
     text = _payload(dev, fields)
     return _message(
-        tenant, dev, "rsp/backfill", text, qos=1, retain=False, expiry_s=RESPONSE_LIVES_S
+        tenant,
+        dev,
+        "rsp/backfill",
+        text,
+        qos=1,
+        retain=False,
+        expiry_s=RESPONSE_LIVES_S,
+        time=iso_utc(at_ms),
     )
 
 
@@ -294,12 +309,18 @@ def _message(
     retain: bool,
     expiry_s: int | None = None,
     version: str = VERSION,
+    event: str | None = None,
+    time: str | None = None,
 ) -> Message:
+    payload = text.encode()
     return Message(
         topic=topic(tenant, dev, leaf),
-        payload=text.encode(),
+        payload=payload,
         qos=qos,
         retain=retain,
         expiry_s=expiry_s,
-        properties=(("schema", f"{leaf}/{version}"),),
+        properties=(
+            ("schema", f"{leaf}/{version}"),
+            *attributes(tenant, dev, leaf, payload, event=event, time=time),
+        ),
     )

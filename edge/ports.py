@@ -137,6 +137,11 @@ class Broker(Protocol):
         """Whether the present connection is up."""
         ...
 
+    @property
+    def trouble(self) -> str:
+        """Why the last publish was refused or the last connection ended, in words."""
+        ...
+
     def connect(self) -> None:
         """Connect, set the will, publish the birth messages.
 

@@ -117,9 +117,9 @@ class Sending:
         else:
             self.outbox.retire(batch.stream, batch.upto)
 
-    def lost(self) -> None:
-        """Note that a batch got no answer: perhaps it was larger than this broker takes."""
-        self._batch = max(1, self._batch // 2)
+    def shrink(self, batch: Batch) -> None:
+        """Put at most half as many records into the next message as there were in this one."""
+        self._batch = max(1, len(batch.records) // 2)
 
     def take_ack(self, ack: Ack | None, now: float) -> bool:
         """Follow the backend; None is the word that there is none any more.

@@ -4,7 +4,7 @@ import random
 import threading
 from collections.abc import Callable, Sequence
 
-from edge import __version__, messages
+from edge import __version__, home_assistant, messages
 from edge.adapters.broker_mqtt import MqttBroker
 from edge.adapters.mqtt_settings import MqttSettings
 from edge.commands import answer, parse_backfill
@@ -133,6 +133,23 @@ class Station:
                 now_ms,
                 interval_s=self._interval_s,
                 insecure_lab=self._settings.insecure_lab,
+            ),
+            *self._discovery(),
+        )
+
+    def _discovery(self) -> Sequence[Message]:
+        if self._config.mqtt.home_assistant is None:
+            return ()
+        if not self._config.mqtt.home_assistant:
+            return (home_assistant.removal_message(self._dev),)
+        return (
+            home_assistant.discovery_message(
+                self._tenant,
+                self._dev,
+                name=self._config.device.name,
+                lines=[section.line() for section in self._config.lines],
+                interval_s=self._interval_s,
+                software=__version__,
             ),
         )
 

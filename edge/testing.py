@@ -217,6 +217,8 @@ class RecordingBroker:
         self._failing_connects = failing_connects
         self._connected = False
         self.connects = 0
+        self.trouble = "unknown"
+        """Why a publish was refused or the connection lost; set it."""
         self.published: list[Message] = []
         """Every message offered and not lost or refused, in order."""
         self.last: list[Message] = []

@@ -339,5 +339,7 @@ class Receipt(StrEnum):
     ACCEPTED = "accepted"
     REFUSED = "refused"
     """The broker answered with a failure reason code; it will again."""
+    TOO_LARGE = "too_large"
+    """Larger than this broker takes, so it was not even sent."""
     LOST = "lost"
     """No answer; unknown whether it arrived, so it is sent again."""

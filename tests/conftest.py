@@ -1,5 +1,6 @@
 """Real brokers and an independent subscriber for every test that needs one."""
 
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +12,10 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from edge.adapters.lab_broker import Kind, LabBroker, available_kinds
 from evaluation.lab_database import LabDatabase, binaries
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
+
+import lab_ca as lab_authority
 
 WAIT_S = 10.0
 
@@ -41,7 +46,9 @@ class Received(NamedTuple):
 class Inbox:
     """A subscriber that shares no code with the product."""
 
-    def __init__(self, port: int, topic_filter: str = "pc/v1/#") -> None:
+    def __init__(
+        self, port: int, topic_filter: str = "pc/v1/#", tls: dict[str, Any] | None = None
+    ) -> None:
         self.messages: list[Received] = []
         self._changed = threading.Condition()
         self._ready = threading.Event()
@@ -51,6 +58,8 @@ class Inbox:
         self._client.on_connect = lambda client, *_: client.subscribe(self._filter, qos=1)
         self._client.on_subscribe = lambda *_: self._ready.set()
         self._client.on_message = self._received
+        if tls is not None:
+            self._client.tls_set(**tls)
         self._client.connect("127.0.0.1", port)
         self._client.loop_start()
         assert self._ready.wait(WAIT_S), "the subscriber could not subscribe"
@@ -114,8 +123,8 @@ def open_inbox() -> Iterator[Callable[..., Inbox]]:
     """A factory of independent subscribers, closed after the test."""
     opened: list[Inbox] = []
 
-    def open_(port: int, topic_filter: str = "pc/v1/#") -> Inbox:
-        opened.append(Inbox(port, topic_filter))
+    def open_(port: int, topic_filter: str = "pc/v1/#", tls: dict[str, Any] | None = None) -> Inbox:
+        opened.append(Inbox(port, topic_filter, tls))
         return opened[-1]
 
     yield open_
@@ -138,3 +147,16 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/records.db"
     return request.getfixturevalue("postgres").new_database()
+
+
+@pytest.fixture(scope="session")
+def lab_ca(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a lab authority with a broker for 127.0.0.1, two devices and two backends."""
+    folder = tmp_path_factory.mktemp("lab-ca")
+    lab_authority.init(folder)
+    lab_authority.broker(folder, ["127.0.0.1"])
+    for dev in ("lobby-a", "lobby-b"):
+        lab_authority.device(folder, dev)
+    for name in ("evaluation", "monitor"):
+        lab_authority.backend(folder, name)
+    return folder

@@ -46,6 +46,12 @@ class MqttBroker:
         connection = self._connection
         return connection is not None and connection.up
 
+    @property
+    def trouble(self) -> str:
+        """Why the broker refused the last publish or the connection ended, in words."""
+        connection = self._connection
+        return "there is no connection" if connection is None else connection.trouble
+
     def connect(self) -> None:
         """Connect, set the will, publish the birth messages. Raises BrokerError."""
         with self._lock:
@@ -63,7 +69,8 @@ class MqttBroker:
         return Connection(
             self._settings,
             self._client_id,
-            clean_start=True,
+            # The same session as before, or the broker would send the will when that one ends.
+            clean_start=False,
             will=self._will(),
             on_message=self._received,
         )
@@ -103,10 +110,11 @@ class MqttBroker:
     def _publish_birth(self, message: Message) -> None:
         # A refused birth was logged with its reason; counts may still be allowed.
         if self.publish(message) is Receipt.LOST:
+            reason = self.trouble
             self._abandon()
             raise BrokerError(
                 f"{self._settings.address}: the connection ended while {message.topic} "
-                "was being published; is this client id used twice?"
+                f"was being published: {reason}"
             )
 
     def _abandon(self) -> None:

@@ -43,6 +43,7 @@ def listen(
         while not stop.is_set():
             if connection is None or not connection.up:
                 if connection is not None:
+                    _log.warning("connection lost", error=connection.trouble)
                     connection.abort()
                 connection = _reconnected(settings, client_id, topic_filter, received, stop)
             try:

@@ -16,18 +16,23 @@ from typing import Any
 import paho.mqtt.client as mqtt
 import structlog
 from paho.mqtt.enums import CallbackAPIVersion
-from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from edge.adapters.mqtt_settings import MqttSettings, failure_sentence, tls_context
+from edge.adapters import mqtt_packets, mqtt_reasons
+from edge.adapters.mqtt_reasons import FAILURE, Answer, answer_of
+from edge.adapters.mqtt_settings import (
+    MqttSettings,
+    failure_sentence,
+    silent_end_sentence,
+    tls_context,
+)
 from edge.errors import BrokerError
 from edge.vocabulary import Message, Receipt
 
-FAILURE = 0x80
-"""Reason codes from here on are refusals."""
 LEAVE_TIMEOUT_S = 2.0
+_Said = Properties | None
 
 _log = structlog.get_logger(__name__)
 
@@ -48,9 +53,12 @@ class Connection:
         self._settings = settings
         self._on_message = on_message
         self._changed = threading.Condition()
-        self._connack: ReasonCode | None = None
-        self._answers: dict[int, ReasonCode] = {}
+        self._connack: Answer | None = None
+        self._answers: dict[int, Answer] = {}
         self._ended: str | None = None
+        self._refused: str | None = None
+        self._largest_packet: int | None = None
+        self._socket: object = None
         self._client = self._new_client(client_id, will)
         try:
             self._open(clean_start)
@@ -63,24 +71,37 @@ class Connection:
         """Whether the connection has not ended."""
         return self._ended is None
 
+    @property
+    def trouble(self) -> str:
+        """Why the connection ended or, before that, why the last publish was refused."""
+        return self._ended or self._refused or "unknown"
+
     def publish(self, message: Message) -> Receipt:
         """Publish and wait for the answer; without one in time the connection is ended.
 
         Ending it is what keeps a message that timed out from staying in paho's
-        queue beside its own repetition.
+        queue beside its own repetition. A packet larger than the broker takes is not sent.
         """
+        properties = mqtt_packets.publish_properties(message)
+        size = mqtt_packets.publish_size(message, properties)
+        if self._largest_packet is not None and size > self._largest_packet:
+            self._refused = f"the broker takes packets of {self._largest_packet} bytes at most"
+            _log.warning("publish too large", topic=message.topic, size=size, reason=self._refused)
+            return Receipt.TOO_LARGE
         info = self._client.publish(
             message.topic,
             message.payload,
             qos=message.qos,
             retain=message.retain,
-            properties=_properties(PacketTypes.PUBLISH, message),
+            properties=properties,
         )
         answer = self._wait_for_answer(info.mid, self._settings.publish_timeout_s)
         if answer is None:
+            self._end(f"no acknowledgement within {self._settings.publish_timeout_s:g} s")
             self.abort()
             return Receipt.LOST
-        if answer.value >= FAILURE:
+        if answer.is_refusal:
+            self._refused = str(answer)
             _log.warning("publish refused", topic=message.topic, reason=str(answer))
             return Receipt.REFUSED
         return Receipt.ACCEPTED
@@ -90,7 +111,7 @@ class Connection:
 
         The connection survives a refusal, not the lack of an answer.
         """
-        answer: ReasonCode | None = None
+        answer: Answer | None = None
         reason = "no answer"
         try:
             _, mid = self._client.subscribe(topic_filter, options=SubscribeOptions(qos=1))
@@ -132,19 +153,17 @@ class Connection:
         # They refer back here; without the circle paho frees its sockets at once.
         client = self._client
         client.on_connect = client.on_disconnect = client.on_publish = None
-        client.on_subscribe = client.on_message = None
+        client.on_subscribe = client.on_message = client.on_socket_open = None
 
     def _open(self, clean_start: bool) -> None:
         settings = self._settings
-        properties = _new_properties(PacketTypes.CONNECT)
-        properties.SessionExpiryInterval = settings.session_expiry_s
         try:
             self._client.connect(
                 settings.host,
                 settings.port,
                 keepalive=settings.keepalive_s,
                 clean_start=clean_start,
-                properties=properties,
+                properties=mqtt_packets.connect_properties(settings.session_expiry_s),
             )
         except (OSError, ValueError) as error:
             raise BrokerError(f"{settings.address}: {failure_sentence(error, settings)}") from error
@@ -159,18 +178,22 @@ class Connection:
                 settings.connect_timeout_s,
             )
         if self._connack is None:
-            reason = "closed the connection without an answer" if self._ended else "does not answer"
+            raise BrokerError(f"{settings.address}: {self._no_answer()}")
+        if self._connack.is_refusal:
             raise BrokerError(
-                f"{settings.address}: the other side {reason}; "
-                "is an MQTT 5 broker listening there, with TLS if it is asked for?"
-            )
-        if self._connack.value >= FAILURE:
-            raise BrokerError(
-                f"{settings.address}: the broker refused the connection ({self._connack}); "
-                "check user name, password and client certificate"
+                f"{settings.address}: {mqtt_reasons.refused_connection(self._connack)}"
             )
 
-    def _wait_for_answer(self, mid: int, timeout_s: float) -> ReasonCode | None:
+    def _no_answer(self) -> str:
+        failure: OSError | None = getattr(self._socket, "failure", None)
+        if failure is not None:
+            return failure_sentence(failure, self._settings)
+        return silent_end_sentence(
+            self._settings,
+            "closed the connection without an answer" if self._ended else "does not answer",
+        )
+
+    def _wait_for_answer(self, mid: int, timeout_s: float) -> Answer | None:
         with self._changed:
             self._changed.wait_for(
                 lambda: mid in self._answers or self._ended is not None, timeout_s
@@ -196,8 +219,9 @@ class Connection:
                 will.payload,
                 will.qos,
                 will.retain,
-                properties=_properties(PacketTypes.WILLMESSAGE, will),
+                properties=mqtt_packets.will_properties(will, settings.will_delay_s),
             )
+        client.on_socket_open = _harmless(self._opened)
         client.on_connect = _harmless(self._connected)
         client.on_disconnect = _harmless(self._disconnected)
         client.on_publish = _harmless(self._published)
@@ -205,30 +229,38 @@ class Connection:
         client.on_message = _harmless(self._received)
         return client
 
+    def _opened(self, _client: object, _data: object, sock: object) -> None:
+        self._socket = sock  # paho forgets it when it fails, and with it the reason
+
     def _connected(
-        self, _client: object, _data: object, _flags: object, reason: ReasonCode, *_rest: object
+        self, _: object, __: object, ___: object, reason: ReasonCode, properties: _Said
     ) -> None:
         with self._changed:
-            self._connack = reason
+            self._connack = answer_of(reason, properties)
+            self._largest_packet = getattr(properties, "MaximumPacketSize", None)
             self._changed.notify_all()
 
     def _disconnected(
-        self, _client: object, _data: object, _flags: object, reason: ReasonCode, *_rest: object
+        self, _: object, __: object, how: Any, reason: ReasonCode, properties: _Said
     ) -> None:
-        self._end(str(reason))
+        if how.is_disconnect_packet_from_server:
+            self._end(mqtt_reasons.ended_connection(answer_of(reason, properties)))
+        else:
+            self._end(mqtt_reasons.ENDED_SILENTLY)
 
     def _published(
-        self, _client: object, _data: object, mid: int, reason: ReasonCode, *_rest: object
+        self, _: object, __: object, mid: int, reason: ReasonCode, properties: _Said
     ) -> None:
-        with self._changed:
-            self._answers[mid] = reason
-            self._changed.notify_all()
+        self._answered(mid, answer_of(reason, properties))
 
     def _subscribed(
-        self, _client: object, _data: object, mid: int, reasons: list[ReasonCode], *_rest: object
+        self, _: object, __: object, mid: int, reasons: list[ReasonCode], properties: _Said
     ) -> None:
+        self._answered(mid, answer_of(reasons[0], properties))
+
+    def _answered(self, mid: int, answer: Answer) -> None:
         with self._changed:
-            self._answers[mid] = reasons[0]
+            self._answers[mid] = answer
             self._changed.notify_all()
 
     def _received(self, _client: object, _data: object, message: mqtt.MQTTMessage) -> None:
@@ -251,21 +283,6 @@ def _harmless(callback: Callable[..., None]) -> Callable[..., None]:
             _log.exception("MQTT callback failed", callback=callback.__name__)
 
     return guarded
-
-
-def _new_properties(packet: int) -> Properties:
-    return Properties(packet)  # type: ignore[no-untyped-call]
-
-
-def _properties(packet: int, message: Message) -> Properties:
-    properties = _new_properties(packet)
-    properties.PayloadFormatIndicator = 1
-    properties.ContentType = "application/json"
-    if message.expiry_s is not None:
-        properties.MessageExpiryInterval = message.expiry_s
-    if message.properties:
-        properties.UserProperty = list(message.properties)
-    return properties
 
 
 def _shut_down(sock: Any) -> None:

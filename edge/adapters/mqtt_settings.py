@@ -5,6 +5,12 @@ import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from edge.adapters.mqtt_tls import (
+    TlsSocket,
+    certificate_dates,
+    refused_certificate,
+    untrusted_broker,
+)
 from edge.errors import BrokerError
 
 
@@ -24,23 +30,15 @@ class MqttSettings:
     keepalive_s: int = 30
     connect_timeout_s: float = 10.0
     publish_timeout_s: float = 20.0
-    session_expiry_s: int = 0
+    session_expiry_s: int = 60
+    """How long the broker keeps the session; a last will is sent when it ends, at the latest."""
+    will_delay_s: int = 30
+    """A blip of the network shorter than this does not make the broker say `lost`."""
 
     @property
     def address(self) -> str:
         """Host and port as a person writes them."""
         return f"{self.host}:{self.port}"
-
-
-class _SelfClosingSocket(ssl.SSLSocket):
-    """paho leaves the socket of a failed handshake open."""
-
-    def do_handshake(self, block: bool = False) -> None:
-        try:
-            super().do_handshake(block)
-        except BaseException:
-            self.close()
-            raise
 
 
 def tls_context(settings: MqttSettings) -> ssl.SSLContext:
@@ -55,7 +53,7 @@ def tls_context(settings: MqttSettings) -> ssl.SSLContext:
         raise BrokerError(
             f"{settings.address}: the TLS files {names} cannot be used ({error})"
         ) from error
-    context.sslsocket_class = _SelfClosingSocket
+    context.sslsocket_class = TlsSocket
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
 
@@ -68,16 +66,23 @@ def failure_sentence(error: Exception, settings: MqttSettings) -> str:
         case ConnectionRefusedError():
             reason = "connection refused; is a broker listening there?"
         case ssl.SSLCertVerificationError():
-            reason = (
-                f"the broker's certificate is not trusted ({error.verify_message}); "
-                "check the CA file and the host name"
-            )
+            reason = untrusted_broker(error, settings.host, settings.ca_file)
+        case ssl.SSLEOFError() | ConnectionError() if not settings.insecure_lab:
+            reason = silent_end_sentence(settings, "broke off")
         case ssl.SSLError():
-            reason = f"TLS failed ({error.reason or error}); does this port speak TLS?"
-        case ConnectionResetError() if not settings.insecure_lab:
-            reason = "the other side broke off; does this port speak TLS?"
+            reason = refused_certificate(error, settings.cert_file) or (
+                f"TLS failed ({error.reason or error}); does this port speak TLS?"
+            )
         case TimeoutError():
             reason = f"no answer within {settings.connect_timeout_s:g} s"
         case _:
             reason = getattr(error, "strerror", None) or str(error)
     return reason
+
+
+def silent_end_sentence(settings: MqttSettings, what: str) -> str:
+    """Return the likeliest reason why the other side did `what` and said nothing."""
+    dates = None if settings.cert_file is None else certificate_dates(settings.cert_file)
+    return f"the other side {what}; " + (
+        dates or "is an MQTT 5 broker listening there, with TLS if it is asked for?"
+    )

@@ -187,7 +187,7 @@ def test_quality_of_service_and_retain_follow_the_table_of_topics() -> None:
     assert row(MESSAGES["info"]) == (f"{base}/info", 1, True, None)
     assert row(MESSAGES["health"]) == (f"{base}/health", 0, True, 180)
     assert row(MESSAGES["privacy"]) == (f"{base}/privacy", 1, True, None)
-    assert MESSAGES["counts"].properties == (("schema", "counts/1.1"),)
+    assert MESSAGES["counts"].properties[0] == ("schema", "counts/1.1")
 
 
 def test_names_stay_utf8_and_places_stay_at_home() -> None:

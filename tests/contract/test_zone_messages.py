@@ -217,7 +217,7 @@ def test_a_range_or_a_zone_makes_it_version_1_1() -> None:
         message = counts_message(TENANT, DEV, STREAM, records)
         payload = json.loads(message.payload)
         assert payload["v"] == "1.1"
-        assert message.properties == (("schema", "counts/1.1"),)
+        assert message.properties[0] == ("schema", "counts/1.1")
         validator("counts").validate(payload)
         with pytest.raises(ValidationError):
             validator("counts").validate(payload | {"v": "1.0"})
@@ -226,7 +226,7 @@ def test_a_range_or_a_zone_makes_it_version_1_1() -> None:
 def test_the_birth_of_a_device_with_zones_is_of_version_1_1() -> None:
     payload = json.loads(INFO.payload)
     assert payload["v"] == "1.1"
-    assert INFO.properties == (("schema", "info/1.1"),)
+    assert INFO.properties[0] == ("schema", "info/1.1")
     lines_only = {key: value for key, value in payload.items() if key != "zones"}
     validator("info").validate(lines_only | {"v": "1.0"})
     for wrong in (payload | {"v": "1.0"}, lines_only, payload | {"zones": []}):

@@ -21,6 +21,7 @@ from edge.adapters.clock import SystemClock
 from edge.adapters.lab_broker import Kind, LabBroker, available_kinds
 from edge.adapters.listener_mqtt import listen
 from edge.adapters.mqtt_connection import Connection
+from edge.adapters.mqtt_packets import publish_properties, publish_size
 from edge.adapters.mqtt_settings import MqttSettings
 from edge.adapters.outbox_sqlite import SqliteOutbox
 from edge.delivery import Relay, RelayLimits, RelayState
@@ -181,7 +182,7 @@ def test_everything_arrives_in_order_without_a_gap(
     verify_chain(records)
     assert eventually(lambda: device.outbox.depth() == 0)
     counts = inbox.on("counts")[0]
-    assert (counts.qos, counts.user) == (1, [("schema", "counts/1.1")])
+    assert (counts.qos, counts.user[0]) == (1, ("schema", "counts/1.1"))
 
 
 def test_birth_is_retained_and_orderly_stop_is_seen(
@@ -277,7 +278,7 @@ from edge.adapters.mqtt_settings import MqttSettings
 from edge.messages import status_message
 
 broker = MqttBroker(
-    MqttSettings("127.0.0.1", int(sys.argv[1]), insecure_lab=True),
+    MqttSettings("127.0.0.1", int(sys.argv[1]), insecure_lab=True, will_delay_s=1),
     "mortal",
     will=lambda: status_message("t", "mortal", 0, "lost"),
     birth=lambda: [status_message("t", "mortal", 0, "online")],
@@ -304,6 +305,22 @@ def test_will_is_sent_and_retained_when_the_device_dies(
         inbox.wait_on("status", b'"lost"')
     late = open_inbox(lab_broker.port, "pc/v1/t/mortal/#")
     assert late.wait_on("status", b'"lost"').retained
+
+
+def test_a_blip_of_the_network_is_not_told(lab_broker: LabBroker, open_inbox: OpenInbox) -> None:
+    """Who comes back before the delay is over is not lost; who stays away longer is."""
+    inbox = open_inbox(lab_broker.port)
+    back, gone = (mqtt_broker(dev, lab_broker.port, will_delay_s=1) for dev in ("back", "gone"))
+    back.connect()
+    gone.connect()
+    inbox.wait_on("back/status", b'"online"')
+    back._abandon()  # without a DISCONNECT, as when the network goes
+    back.connect()
+    gone._abandon()
+    inbox.wait_on("gone/status", b'"lost"')
+    # The will of `back` would have been due before that.
+    assert [m for m in inbox.on("back/status") if b'"lost"' in m.payload] == []
+    back.disconnect()
 
 
 def test_publish_without_a_connection_is_lost_and_after_an_end_too(broker_kind: Kind) -> None:
@@ -402,64 +419,110 @@ def test_wrong_password_is_explained_and_never_shown(
     assert "hunter2-secret" not in shown
 
 
-def openssl(folder: Path, *arguments: str) -> None:
-    subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
+@needs_mosquitto
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("retain_available false", "must allow retained messages"),
+        ("max_qos 0", "must allow quality of service 1"),
+        ("allow_anonymous false", "check user name, password and client certificate"),
+    ],
+)
+def test_why_the_broker_refuses_the_connection_is_explained(line: str, said: str) -> None:
+    with LabBroker("mosquitto", mosquitto_lines=[line]) as lab:
+        sentence = refusal(mqtt_broker("d", lab.port))
+    assert "the broker refused the connection (" in sentence
+    assert said in sentence
 
 
-@pytest.fixture(scope="session")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An authority, a broker for 127.0.0.1 and a client, valid for a day."""
-    folder = tmp_path_factory.mktemp("certificates")
-    key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
-    openssl(folder, "req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem",
-            "-days", "1", "-subj", "/CN=test authority")  # fmt: skip
-    for name in ("broker", "client"):
-        (folder / f"{name}.ext").write_text("subjectAltName=IP:127.0.0.1\n")
-        openssl(folder, "req", *key, "-keyout", f"{name}.key", "-out", f"{name}.csr",
-                "-subj", f"/CN={name}")  # fmt: skip
-        openssl(folder, "x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key",
-                "-CAcreateserial", "-days", "1", "-extfile", f"{name}.ext",
-                "-out", f"{name}.pem")  # fmt: skip
-    return folder
+def string(text: str) -> bytes:
+    return len(text).to_bytes(2, "big") + text.encode()
+
+
+REASON_STRING = b"\x1f" + string("not\nnow")
+CONNACK = bytes([0x20, 3, 0, 0, 0])
+
+
+def test_the_brokers_own_words_are_passed_on(stub_port: StartStub) -> None:
+    """PUBACK 0x97 quota exceeded, then DISCONNECT 0x8E session taken over."""
+    length = len(REASON_STRING)
+    puback = bytes([0x40, 4 + length, 0, 1, 0x97, length]) + REASON_STRING
+    end = bytes([0xE0, 2 + length, 0x8E, length]) + REASON_STRING
+    broker = mqtt_broker("told", stub_port([CONNACK, puback, end]))
+    broker._birth = tuple
+    broker.connect()
+    message = status_message("t", "told", NOW_MS, "online")
+    assert broker.publish(message) is Receipt.REFUSED
+    assert broker.trouble == "Quota exceeded: not now"
+    assert broker.publish(message) is Receipt.LOST
+    assert not broker.connected
+    assert broker.trouble.startswith("the broker ended it (Session taken over: not now); is this")
+    broker.disconnect()
+    assert broker.trouble == "there is no connection"
+
+
+def test_a_refused_connection_says_what_the_broker_says(stub_port: StartStub) -> None:
+    length = len(REASON_STRING)
+    connack = bytes([0x20, 3 + length, 0, 0x89, length]) + REASON_STRING
+    sentence = refusal(mqtt_broker("d", stub_port([connack])))
+    assert "(Server busy: not now); it is tried again later" in sentence
 
 
 @needs_mosquitto
-def test_tls_with_client_certificates(certificates: Path) -> None:
-    lines = [
-        f"cafile {certificates}/ca.pem",
-        f"certfile {certificates}/broker.pem",
-        f"keyfile {certificates}/broker.key",
-        "require_certificate true",
-    ]
-    with LabBroker("mosquitto", mosquitto_lines=lines) as lab:
-        good = {
-            "insecure_lab": False,
-            "ca_file": certificates / "ca.pem",
-            "cert_file": certificates / "client.pem",
-            "key_file": certificates / "client.key",
-        }
-        broker = mqtt_broker("d", lab.port, **good)
-        broker.connect()
-        assert broker.publish(status_message("t", "d", 0, "online")) is Receipt.ACCEPTED
-        broker.disconnect()
+def test_the_largest_packet_a_broker_takes_is_known(
+    open_inbox: OpenInbox, start_device: Callable[..., Device]
+) -> None:
+    with LabBroker("mosquitto", mosquitto_lines=["max_packet_size 3000"]) as lab:
+        inbox = open_inbox(lab.port)
+        with structlog.testing.capture_logs() as logs:
+            device = start_device("small", lab.port, records_per_message=50)
+            device.append(60)
+            assert eventually(lambda: device.outbox.depth() == 0)
+        assert inbox.wait_for(lambda messages: len(records_in(messages)) == 60)
+        assert "connection lost" not in [entry["event"] for entry in logs]
+        assert {entry["event"] for entry in logs} >= {"publish too large"}
 
-        unknown = refusal(mqtt_broker("d", lab.port, **good | {"ca_file": None}))
-        assert "certificate is not trusted" in unknown
-        wrong_host = refusal(mqtt_broker("d", lab.port, **good, host="localhost"))
-        assert "certificate is not trusted" in wrong_host
-        no_certificate = refusal(
-            mqtt_broker("d", lab.port, **good | {"cert_file": None, "key_file": None})
-        )
-        assert no_certificate.startswith(f"127.0.0.1:{lab.port}: ")
-        assert "without an answer" in refusal(mqtt_broker("d", lab.port))
-        missing = refusal(mqtt_broker("d", lab.port, **good | {"key_file": Path("no.key")}))
-        assert "no.key" in missing
+
+@pytest.mark.parametrize("payload", [10, 60, 70, 130, 16_300, 16_400])
+def test_packets_are_as_large_as_they_are_said_to_be(payload: int) -> None:
+    message = Message("pc/v1/t/门/x", b"x" * payload, 1, False, 60, (("a", "é"), ("b", "2")))
+    size = publish_size(message, publish_properties(message))
+    heard = bytearray()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            peer, _ = server.accept()
+            with peer:
+                peer.recv(4096)
+                peer.sendall(CONNACK)
+                while chunk := peer.recv(65_536):
+                    heard.extend(chunk)
+                    if len(heard) >= size:
+                        peer.sendall(bytes([0x40, 2, 0, 1]))
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        port = server.getsockname()[1]
+        connection = Connection(settings(port, publish_timeout_s=2), "exact", clean_start=True)
+        assert connection.publish(message) is Receipt.ACCEPTED
+        connection.abort()
+        thread.join()
+    assert len(heard) == size
 
 
 def test_tls_towards_a_plain_port_is_explained(lab_broker: LabBroker) -> None:
     assert "TLS" in refusal(
         mqtt_broker("d", lab_broker.port, insecure_lab=False, connect_timeout_s=2)
     )
+
+
+def test_without_the_lab_flag_not_one_byte_is_plain(stub_port: StartStub) -> None:
+    heard: list[bytes] = []
+    port = stub_port([b"", b""], heard)
+    refusal(mqtt_broker("d", port, insecure_lab=False, password="hunter2", connect_timeout_s=0.5))
+    tls_handshake = 0x16  # the record type that begins a ClientHello, RFC 8446 section 5.1
+    assert heard[0][0] == tls_handshake
+    assert b"MQTT" not in b"".join(heard)
 
 
 def test_exception_in_a_callback_does_not_kill_the_network_thread(lab_broker: LabBroker) -> None:

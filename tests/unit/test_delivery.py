@@ -27,6 +27,7 @@ from edge.vocabulary import (
 
 SENDING = {each.name for each in fields(SendLimits)}
 ACCEPTED, REFUSED, LOST = Receipt.ACCEPTED, Receipt.REFUSED, Receipt.LOST
+TOO_LARGE = Receipt.TOO_LARGE
 
 
 def buckets(count: int) -> list[CountBucket]:
@@ -193,6 +194,49 @@ def test_lost_messages_get_smaller_until_the_broker_takes_them() -> None:
     ]
     assert sizes == [25, 50, 25]
     assert bench.delivered() == list(range(1, 101))
+
+
+def test_messages_too_large_are_halved_at_once_and_on_the_same_connection() -> None:
+    bench = Bench(records=100, receipts=[ACCEPTED, TOO_LARGE, TOO_LARGE, ACCEPTED, TOO_LARGE])
+    while bench.outbox.depth():
+        bench.clock.advance(bench.relay.step())
+    sizes = [
+        len(parse_counts(m.payload)) for m in bench.broker.published if m.topic.endswith("/counts")
+    ]
+    assert sizes == [25, 25, 50]
+    assert bench.delivered() == list(range(1, 101))
+    assert bench.broker.connects == 1
+    assert bench.clock.monotonic() < 1.0
+
+
+def test_one_record_that_is_too_large_is_kept_and_told() -> None:
+    bench = Bench(records=1, receipts=[ACCEPTED, TOO_LARGE])
+    bench.broker.trouble = "the broker takes packets of 20 bytes at most"
+    bench.steps(2)
+    assert "20 bytes at most" in (bench.relay.state.last_error or "")
+    assert bench.outbox.depth() == 1
+    assert bench.relay.step() > 1.0
+
+
+def test_the_last_drain_goes_on_with_smaller_messages() -> None:
+    bench = Bench(records=4, receipts=[ACCEPTED, TOO_LARGE])
+    bench.broker.connect()
+    bench.broker.publish(status_message("t", "d", 0, "online"))
+    bench.relay.finish()
+    assert bench.delivered() == [1, 2, 3, 4]
+
+
+def test_what_the_broker_says_is_told() -> None:
+    bench = Bench(records=1, receipts=[ACCEPTED, REFUSED])
+    bench.broker.trouble = "Quota exceeded"
+    bench.steps(2)
+    assert "refuses the counts of t/d (Quota exceeded)" in (bench.relay.state.last_error or "")
+    bench.broker.trouble = "the broker ended it (Session taken over)"
+    bench.broker.drop()
+    bench.relay.step()
+    assert "was lost: the broker ended it (Session taken over)" in (
+        bench.relay.state.last_error or ""
+    )
 
 
 def test_dropped_connection_is_not_rebuilt_at_once() -> None:
