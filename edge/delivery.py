@@ -44,7 +44,9 @@ class RelayLimits:
     refused_retry_s: float = 300.0
     stable_after_s: float = 60.0
     """A connection that lasted this long makes the next retry a quick one."""
-    health_interval_s: float = 60.0
+    pack: bool = False
+    """Pack the counts, for a metered network."""
+    health_interval_s: float = 300.0
     idle_s: float = 1.0
     """How long the relay rests when nobody wakes it."""
     farewell_s: float = 5.0
@@ -243,7 +245,9 @@ class Relay:
         if self._announced != self._outbox.stream:
             self._announce_now()
         receipt = self._broker.publish(
-            counts_message(self._tenant, self._dev, batch.stream, batch.records)
+            counts_message(
+                self._tenant, self._dev, batch.stream, batch.records, pack=self._limits.pack
+            )
         )
         if receipt is Receipt.ACCEPTED:
             self._sending.accepted(batch, now)
@@ -287,7 +291,10 @@ class Relay:
 
     def _warn_stalled(self) -> None:
         waited_s = self._limits.sending.resend_s
-        reason = f"the backend has committed nothing for {waited_s:g} s; everything is sent again"
+        reason = (
+            f"the backend has committed nothing for {waited_s:g} s and more;"
+            " what it lacks is sent again, ever more rarely"
+        )
         _log.warning("no ack", error=reason)
         self._state = replace(self._state, last_error=reason)
 

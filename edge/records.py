@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 from edge.errors import MessageError
 from edge.messages import genesis, link
+from edge.payloads import unpacked
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -223,7 +224,7 @@ def verify_chain(records: Sequence[Record], previous: str | None = None) -> str:
 
 def _load(payload: bytes) -> dict[str, Any]:
     try:
-        value = json.loads(payload.decode("utf-8"), parse_constant=_refuse_constant)
+        value = json.loads(unpacked(payload).decode("utf-8"), parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise MessageError(f"the payload is not JSON in UTF-8 ({error})") from None
     if not isinstance(value, dict):

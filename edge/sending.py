@@ -19,6 +19,8 @@ class SendLimits:
     records_per_message: int = 100
     resend_s: float = 60.0
     """How long an ack may take before everything that was not acked is sent again."""
+    resend_most_s: float = 3600.0
+    """Every time in vain doubles that, up to here: a backend may be away for days."""
     most_in_flight: int = 2000
     """Records of a stream sent and not yet acked; more wait."""
 
@@ -46,11 +48,13 @@ class _Window:
 
     oldest: the first record that was sent and is still pending; None when there is none.
     progress_at: when something was last sent first or acked.
+    patience_s: how long the next ack may take.
     """
 
     sent_upto: int = 0
     oldest: int | None = None
     progress_at: float = 0.0
+    patience_s: float = 0.0
 
     def in_flight(self) -> int:
         return 0 if self.oldest is None else self.sent_upto - self.oldest + 1
@@ -93,8 +97,7 @@ class Sending:
         for stream in streams:
             window = self._windows.setdefault(stream, _Window())
             if self.commits and self._is_overdue(window, now):
-                window.sent_upto, window.oldest, window.progress_at = 0, None, now
-                self.stalled = True
+                self._begin_again(window, now)
             if self.commits and window.in_flight() >= self.limits.most_in_flight:
                 continue
             after = window.sent_upto if self.commits else 0
@@ -152,14 +155,21 @@ class Sending:
         first = pending[0].seq if pending and pending[0].seq <= window.sent_upto else None
         before = window.oldest
         if first is None or (before is not None and first > before):
-            window.progress_at, self.stalled = now, False
+            window.progress_at, window.patience_s, self.stalled = now, 0.0, False
         elif before is None or first < before:
             window.sent_upto = first - 1  # it has lost something, e.g. was restored from a copy
             first = None
         window.oldest = first
 
     def _is_overdue(self, window: _Window, now: float) -> bool:
-        return window.oldest is not None and now - window.progress_at >= self.limits.resend_s
+        patience_s = max(window.patience_s, self.limits.resend_s)
+        return window.oldest is not None and now - window.progress_at >= patience_s
+
+    def _begin_again(self, window: _Window, now: float) -> None:
+        window.sent_upto, window.oldest, window.progress_at = 0, None, now
+        longer_s = 2 * max(window.patience_s, self.limits.resend_s)
+        window.patience_s = min(longer_s, max(self.limits.resend_most_s, self.limits.resend_s))
+        self.stalled = True
 
     def _repeated(self) -> Batch | None:
         while self._repeats:

@@ -15,6 +15,9 @@ from edge.messages import Health
 from edge.ports import Clock, Outbox
 from edge.vocabulary import Message, Provenance
 
+HEALTH_S = 300
+"""A minute more often would be a quarter of a metered month's bytes; changes are told at once."""
+
 
 def mqtt_settings(mqtt: MqttSection) -> MqttSettings:
     """Return what the MQTT adapters need. Raises ConfigError for an unreadable password."""
@@ -74,7 +77,9 @@ class Station:
             farewell=lambda: [self._status("offline")],
             announce=self._birth,
             rng=random.Random(),  # noqa: S311  jitter, not a secret
-            limits=RelayLimits(spread_s=spread_s),
+            limits=RelayLimits(
+                spread_s=spread_s, pack=config.mqtt.pack, health_interval_s=HEALTH_S
+            ),
         )
         self._thread = threading.Thread(target=self.relay.run, args=(self._stop,), name="relay")
 
@@ -155,5 +160,5 @@ class Station:
 
     def _health_message(self, state: RelayState) -> Message:
         return messages.health_message(
-            self._tenant, self._dev, self._now_ms(), self._health(state), interval_s=60
+            self._tenant, self._dev, self._now_ms(), self._health(state), interval_s=HEALTH_S
         )

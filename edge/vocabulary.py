@@ -331,6 +331,8 @@ class Message:
     expiry_s: int | None = None
     properties: tuple[tuple[str, str], ...] = field(default=())
     """MQTT 5 user properties, in order."""
+    packed: bool = False
+    """Whether the payload is not the UTF-8 text itself; see `payloads`."""
 
 
 class Receipt(StrEnum):

@@ -9,6 +9,7 @@ import re
 from typing import Any, NoReturn
 
 from edge.errors import MessageError
+from edge.payloads import unpacked
 
 _SPACE = re.compile(r"[ \t\n\r]*")
 
@@ -30,7 +31,7 @@ def take_apart(payload: bytes) -> tuple[dict[str, Any], list[Cut]]:
     Raises MessageError when it is not a JSON object with a list `records`.
     """
     try:
-        text = payload.decode("utf-8")
+        text = unpacked(payload).decode("utf-8")
         fields, cuts = _object(text)
     except (ValueError, IndexError, RecursionError) as error:
         reason = "it ends too early" if isinstance(error, IndexError) else error

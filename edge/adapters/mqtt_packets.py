@@ -46,7 +46,8 @@ def publish_size(message: Message, properties: Properties) -> int:
 
 def _of(message: Message, packet: int) -> Properties:
     properties = _empty(packet)
-    properties.PayloadFormatIndicator = 1
+    if not message.packed:
+        properties.PayloadFormatIndicator = 1
     properties.ContentType = "application/json"
     if message.expiry_s is not None:
         properties.MessageExpiryInterval = message.expiry_s

@@ -27,7 +27,7 @@ class MqttSettings:
     cert_file: Path | None = None
     key_file: Path | None = None
     insecure_lab: bool = False
-    keepalive_s: int = 30
+    keepalive_s: int = 60
     connect_timeout_s: float = 10.0
     publish_timeout_s: float = 20.0
     session_expiry_s: int = 60

@@ -27,6 +27,7 @@ from edge.messages import (
     privacy_message,
     status_message,
 )
+from edge.station import HEALTH_S
 from edge.vocabulary import Line, Provenance, StoredRecord
 
 CONFIG = Path("config")
@@ -167,7 +168,7 @@ SENT = {
         "t", "d", 0, software="1", stream="0" * 16, provenance=Provenance("c", "m"),
         lines=[Line("door", ((0, 0), (1, 1)), 1)], interval_s=900,
     ),
-    "health": health_message("t", "d", 0, Health(0, 0), interval_s=60),
+    "health": health_message("t", "d", 0, Health(0, 0), interval_s=HEALTH_S),
     "privacy": privacy_message("t", "d", 0, interval_s=900, insecure_lab=False),
 }  # fmt: skip
 

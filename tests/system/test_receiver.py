@@ -24,6 +24,7 @@ from edge.adapters.mqtt_settings import MqttSettings
 from edge.adapters.outbox_sqlite import SqliteOutbox
 from edge.delivery import Relay, RelayLimits
 from edge.messages import Health, counts_message, health_message, status_message
+from edge.sending import SendLimits
 from edge.testing import MemoryOutbox
 from edge.vocabulary import CountBucket, Message, Outcome, Provenance, TimeQuality
 from evaluation.database import Database
@@ -81,7 +82,7 @@ class Device:
             dev,
             will=lambda: status_message("t", dev, 0, "lost"),
             birth=tuple,
-            inbox=(f"pc/v1/t/{dev}/ack", self._receive_ack),
+            inboxes={f"pc/v1/t/{dev}/ack": self._receive_ack},
         )
         self.relay = Relay(
             self.outbox,
@@ -93,7 +94,8 @@ class Device:
             farewell=tuple,
             rng=random.Random(1),
             limits=RelayLimits(
-                records_per_message=3, messages_per_s=200, resend_s=0.5, retry_min_s=0.02,
+                sending=SendLimits(records_per_message=3, resend_s=0.5), messages_per_s=200,
+                retry_min_s=0.02,
                 retry_max_s=0.1, idle_s=0.05, farewell_s=1.0,
             ),
         )  # fmt: skip
@@ -101,7 +103,7 @@ class Device:
         self._thread = threading.Thread(target=self.relay.run, args=(self._stop,))
         self._thread.start()
 
-    def _receive_ack(self, payload):
+    def _receive_ack(self, _topic, payload):
         self.relay.receive_ack(payload)
 
     @property

@@ -2,6 +2,7 @@
 
 import json
 import random
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -394,3 +395,21 @@ def test_a_repeat_covers_earlier_streams():
     bench.relay.repeat(0, 99)
     bench.steps(5)
     assert bench.delivered() == [1, 2, 1, 2] * 2
+
+
+def test_a_backend_that_stays_away_is_tried_ever_more_rarely_until_it_answers():
+    bench = committing(records=2, resend_s=60.0, resend_most_s=300.0)
+    sent_at = []
+    while len(sent_at) < 6:
+        before = len(bench.delivered())
+        bench.clock.advance(max(0.5, bench.relay.step()))
+        if len(bench.delivered()) > before:
+            sent_at.append(bench.clock.monotonic())
+    gaps = [b - a for a, b in pairwise(sent_at)]
+    assert gaps == pytest.approx([60, 120, 240, 300, 300], abs=3)
+    acked(bench, 1)
+    bench.steps(1)
+    before = len(bench.delivered())
+    bench.clock.advance(61.0)
+    bench.steps(2)
+    assert bench.delivered()[before:] == [2]

@@ -210,7 +210,7 @@ def test_messages_too_large_are_halved_at_once_and_on_the_same_connection() -> N
 
 
 def test_one_record_that_is_too_large_is_kept_and_told() -> None:
-    bench = Bench(records=1, receipts=[ACCEPTED, TOO_LARGE])
+    bench = Bench(records=1, receipts=[ACCEPTED, TOO_LARGE], health_interval_s=60)
     bench.broker.trouble = "the broker takes packets of 20 bytes at most"
     bench.steps(2)
     assert "20 bytes at most" in (bench.relay.state.last_error or "")
