@@ -246,13 +246,21 @@ class Relay:
             return
         self._outbox.commit(ack.stream, ack.upto, ack.have)
         was_stalled = self._window.is_stalled
-        self._window.acked(ack, now)
+        self._window.acked(replace(ack, upto=self._settled(ack.upto)), now)
         if was_stalled and not self._window.is_stalled:
             self._state = replace(self._state, last_error=None)
         if ack.rewind is not None:
             self._outbox.commit(ack.stream, min(ack.upto, ack.rewind - 1))
             self._window.committed = min(ack.upto, ack.rewind - 1)
             self._window.begin_again(now)
+
+    def _settled(self, upto: int) -> int:
+        """Return up to which number nothing is left to send, which is what the window is about.
+
+        A backend that came late never gets what was pruned before; it must not be waited for.
+        """
+        oldest = self._outbox.pending(1)
+        return max(upto, oldest[0].seq - 1 if oldest else self._window.sent_upto)
 
     def _commits(self, commits: bool, now: float) -> None:
         if commits == self._window.commits:
