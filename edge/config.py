@@ -172,8 +172,8 @@ class MqttSection(Section):
     username: str | None = None
     password_file: ConfigPath | None = None
     insecure_lab: bool = Field(default=False, examples=[False])
-    pack: bool = Field(default=False, examples=[True])
-    """Counts as zlib, a fifth of the bytes; every subscriber has to unpack them."""
+    metered: bool = Field(default=False, examples=[True])
+    """Every byte is paid for: counts as zlib, which subscribers have to unpack; fewer gauges."""
     home_assistant: bool | None = Field(default=None, examples=[True])
     """True announces the device to Home Assistant, False takes that back, None is silent."""
 

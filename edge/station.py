@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from edge import __version__, home_assistant, messages
 from edge.adapters.broker_mqtt import MqttBroker
-from edge.adapters.mqtt_settings import MqttSettings
+from edge.adapters.mqtt_settings import KEEPALIVE_S, MqttSettings
 from edge.commands import answer, parse_backfill
 from edge.config import Config, MqttSection, password
 from edge.delivery import Relay, RelayLimits, RelayState
@@ -15,8 +15,10 @@ from edge.messages import Health
 from edge.ports import Clock, Outbox
 from edge.vocabulary import Message, Provenance
 
-HEALTH_S = 300
-"""A minute more often would be a quarter of a metered month's bytes; changes are told at once."""
+HEALTH_S, METERED_HEALTH_S = 300, 900
+"""Gauges; what changes is told at once."""
+METERED_KEEPALIVE_S = 240
+"""Pings were two thirds of what a month costs; carriers forget a silent connection after 5 min."""
 
 
 def mqtt_settings(mqtt: MqttSection) -> MqttSettings:
@@ -31,6 +33,7 @@ def mqtt_settings(mqtt: MqttSection) -> MqttSettings:
         cert_file=tls.cert if tls else None,
         key_file=tls.key if tls else None,
         insecure_lab=tls is None,
+        keepalive_s=METERED_KEEPALIVE_S if mqtt.metered else KEEPALIVE_S,
     )
 
 
@@ -56,6 +59,7 @@ class Station:
         self._provenance, self._interval_s, self._health = provenance, round(interval_s), health
         self._tenant, self._dev = config.device.tenant, config.device.id
         self._settings = mqtt_settings(config.mqtt)
+        self._health_s = METERED_HEALTH_S if config.mqtt.metered else HEALTH_S
         self._stop = threading.Event()
         broker = MqttBroker(
             self._settings,
@@ -78,7 +82,7 @@ class Station:
             announce=self._birth,
             rng=random.Random(),  # noqa: S311  jitter, not a secret
             limits=RelayLimits(
-                spread_s=spread_s, pack=config.mqtt.pack, health_interval_s=HEALTH_S
+                spread_s=spread_s, pack=config.mqtt.metered, health_interval_s=self._health_s
             ),
         )
         self._thread = threading.Thread(target=self.relay.run, args=(self._stop,), name="relay")
@@ -160,5 +164,5 @@ class Station:
 
     def _health_message(self, state: RelayState) -> Message:
         return messages.health_message(
-            self._tenant, self._dev, self._now_ms(), self._health(state), interval_s=HEALTH_S
+            self._tenant, self._dev, self._now_ms(), self._health(state), interval_s=self._health_s
         )

@@ -173,9 +173,9 @@ def _key(envelope: Mapping[str, Any], raw: object) -> Key | None:
     return _checked_key(raw)
 
 
-def _checked_key(fields: Mapping[str, Any]) -> Key | None:
+def _checked_key(fields: Mapping[str, Any], least: int = 1) -> Key | None:
     seq = fields.get("seq")
-    if not isinstance(seq, int) or isinstance(seq, bool) or not 1 <= seq <= MOST_NUMBER:
+    if not isinstance(seq, int) or isinstance(seq, bool) or not least <= seq <= MOST_NUMBER:
         return None
     return Key(fields["dev"], fields["stream"], seq)
 
@@ -189,7 +189,7 @@ def _head(dev: str, payload: bytes) -> Head:
     if not isinstance(value, dict):
         raise MessageError("the head is not a JSON object")
     _check_sender({"v": "1.0", **value}, dev)
-    key = _checked_key(value)
+    key = _checked_key(value, least=0)  # 0 is the head of a stream without records
     if key is None or "chain" not in value or "sig" not in value:
         raise MessageError("the head has no valid 'seq', no 'chain' or no 'sig'")
     day = value.get("day")

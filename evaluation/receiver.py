@@ -79,7 +79,12 @@ class Receiver:
             except BrokerError as error:
                 self._wait(stop, "cannot connect", str(error))
                 continue
-            _log.info("receiving", address=self._broker.address, filters=self._session.filters)
+            _log.info(
+                "receiving",
+                address=self._broker.address,
+                filters=self._session.filters,
+                resumed=session.is_resumed,
+            )
             connected_at = time.monotonic()
             self._serve(session, stop)
             if time.monotonic() - connected_at >= self._limits.stable_after_s:

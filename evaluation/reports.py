@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Select, and_, func, or_, select
+from sqlalchemy import Select, Subquery, Table, and_, func, or_, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from edge.errors import BadInputError
@@ -20,7 +20,6 @@ ROWS_AT_A_TIME = 1000
 class Period:
     """A calendar month [t0_ms, t1_ms) in a time zone, of all devices or of some."""
 
-    month: str
     t0_ms: int
     t1_ms: int
     tenant: str | None = None
@@ -72,19 +71,22 @@ def period(month: str, zone: ZoneInfo, tenant: str | None = None, dev: str | Non
         raise BadInputError(f"{month!r} is not a month; e.g. 2026-01") from None
     after = (first + timedelta(days=32)).replace(day=1)
     t0_ms, t1_ms = (round(moment.timestamp() * 1000) for moment in (first, after))
-    return Period(f"{first:%Y-%m}", t0_ms, t1_ms, tenant, dev)
+    return Period(t0_ms, t1_ms, tenant, dev)
 
 
 def export(database: Database, of: Period) -> Iterator[str]:
-    """Yield the sealed text of every record that begins in the month, then the heads.
+    """Yield a month as evidence: the sealed text of records, then the signed heads.
 
-    Records are ordered by device, stream and number. A head is of the month when its day is, or
-    when it signs one of these records. Raises StoreError.
+    Of every stream there are all records from the first to the last one that begins in the
+    month, and the one before, so that the chain enters the month verified; ordered by device,
+    stream and number. A head is there when its record is, or when it signs what is right
+    before the first one. Raises StoreError.
     """
-    records = select(RECORDS.c.body).where(*_in(of)).order_by(*KEY)
+    span = _spans(of)
+    queries = (_records(of, span), _heads(of, span))
     with database.reading() as connection:
         streaming = connection.execution_options(yield_per=ROWS_AT_A_TIME)
-        for query in (records, _heads(of)):
+        for query in queries:
             yield from streaming.scalars(query)
 
 
@@ -128,14 +130,10 @@ def _lines(of: Period) -> Select[Any]:
     )
 
 
-def _streams(of: Period) -> Select[Any]:
-    """Select per stream: device, records of the month, numbers missing between them.
-
-    Between the first and the last number of the month there may be records of another month,
-    where a clock was set; they are not missing.
-    """
+def _spans(of: Period) -> Subquery:
+    """Select per stream: its records that begin in the month, the first and the last number."""
     c = RECORDS.c
-    span = (
+    return (
         select(
             c.dev,
             c.stream,
@@ -147,6 +145,15 @@ def _streams(of: Period) -> Select[Any]:
         .group_by(c.dev, c.stream)
         .subquery()
     )
+
+
+def _streams(of: Period) -> Select[Any]:
+    """Select per stream: device, records of the month, numbers missing between them.
+
+    Between the first and the last number of the month there may be records of another month,
+    where a clock was set; they are not missing.
+    """
+    c, span = RECORDS.c, _spans(of)
     there = (
         select(func.count())
         .select_from(RECORDS)
@@ -158,17 +165,30 @@ def _streams(of: Period) -> Select[Any]:
     return select(span.c.dev, span.c.records, missing).order_by(span.c.dev, span.c.stream)
 
 
-def _heads(of: Period) -> Select[Any]:
-    records, heads = RECORDS.c, HEADS.c
+def _records(of: Period, span: Subquery) -> Select[Any]:
+    c = RECORDS.c
+    query = select(c.body).join(span, _within(RECORDS, span))
+    return query.where(*_of(c.tenant, c.dev, of)).order_by(*KEY)
+
+
+def _heads(of: Period, span: Subquery) -> Select[Any]:
+    c, records = HEADS.c, RECORDS.c
     signed = (
         select(records.seq)
-        .where(*_in(of))
-        .where(records.dev == heads.dev, records.stream == heads.stream, records.seq == heads.seq)
+        .where(records.dev == c.dev, records.stream == c.stream, records.seq == c.seq)
         .exists()
     )
-    of_month = or_(heads.day.startswith(of.month), signed)
-    order = (heads.dev, heads.stream, heads.seq, heads.digest)
-    return select(heads.body).where(of_month, *_of(heads.tenant, heads.dev, of)).order_by(*order)
+    query = select(c.body).join(span, _within(HEADS, span))
+    query = query.where(or_(c.seq == span.c.first - 1, signed), *_of(c.tenant, c.dev, of))
+    return query.order_by(c.dev, c.stream, c.seq, c.received_ms, c.digest)
+
+
+def _within(table: Table, span: Subquery) -> ColumnElement[bool]:
+    return and_(
+        table.c.dev == span.c.dev,
+        table.c.stream == span.c.stream,
+        table.c.seq.between(span.c.first - 1, span.c.last),
+    )
 
 
 def _in(of: Period) -> list[ColumnElement[bool]]:

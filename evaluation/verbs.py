@@ -30,6 +30,7 @@ from evaluation.store import Store
 DEFAULT_CLIENT = "lobbycount-evaluation"
 RECEIVE_MAXIMUM = 200
 """Messages that are here at a time; a broker may be set to fewer, as mosquitto is (20)."""
+SESSION_DAYS = 7
 DAY_S = 86_400
 
 cli = typer.Typer(
@@ -89,7 +90,7 @@ def receive(
     ] = None,
     session_days: Annotated[
         float, typer.Option(min=0.01, max=365, help="How long it holds them back. 会话保留天数。")
-    ] = 7.0,
+    ] = SESSION_DAYS,
 ) -> None:
     """Receive counts and store them, until stopped.
 
@@ -183,7 +184,10 @@ def rewind(
         state = Store(db).recount(dev, stream)
     if state is None:
         raise BadInputError(f"nothing is known of stream {stream} of device {dev}")
-    session = MqttSession(settings, SessionSettings(f"{DEFAULT_CLIENT}-rewind", (), 0, 1))
+    # A broker may know clients by their certificate, and this one for the receiver: then it is
+    # pushed off for a moment, and the session must outlive this connection as it does its own.
+    own = SessionSettings(f"{DEFAULT_CLIENT}-rewind", (), SESSION_DAYS * DAY_S, 1)
+    session = MqttSession(settings, own)
     try:
         refused = session.publish([ack_of(state, seq)])
     finally:

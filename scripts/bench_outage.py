@@ -23,10 +23,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from edge.adapters.broker_mqtt import MqttBroker
 from edge.adapters.clock import SystemClock
 from edge.adapters.lab_broker import LabBroker
-from edge.adapters.mqtt_settings import MqttSettings
+from edge.adapters.mqtt_settings import KEEPALIVE_S, MqttSettings
 from edge.adapters.outbox_sqlite import SqliteOutbox
 from edge.delivery import Relay, RelayLimits
 from edge.messages import Health, health_message, status_message, topic
+from edge.station import HEALTH_S, METERED_HEALTH_S, METERED_KEEPALIVE_S
 from edge.vocabulary import CountBucket, Outcome, Provenance, TimeQuality
 from evaluation.database import Database
 from evaluation.mqtt_session import SessionSettings
@@ -139,10 +140,12 @@ def month_without_network(folder: Path, rng: random.Random) -> dict[str, float]:
     }
 
 
-def month_with_network(folder: Path, rng: random.Random, intervals: int) -> dict[str, float]:
+def month_with_network(
+    folder: Path, rng: random.Random, intervals: int, *, metered: bool
+) -> dict[str, float]:
     """Send some intervals one by one, and extrapolate to the month."""
     outbox = SqliteOutbox(folder / "outbox.sqlite", DEV)
-    quick = RelayLimits(messages_per_s=10_000.0)
+    quick = RelayLimits(messages_per_s=10_000.0, pack=metered)
     with (
         LabBroker() as lab,
         LoopbackProxy(lab.port) as proxy,
@@ -164,13 +167,13 @@ def month_with_network(folder: Path, rng: random.Random, intervals: int) -> dict
         health_bytes = proxy.up_bytes + proxy.down_bytes - before
     outbox.close()
     days_s = DAYS * 86_400
-    healths = days_s / RelayLimits().health_interval_s
-    pings = days_s / MqttSettings("x").keepalive_s
+    healths = days_s / (METERED_HEALTH_S if metered else HEALTH_S)
+    pings = days_s / (METERED_KEEPALIVE_S if metered else KEEPALIVE_S)
     mqtt_mb = (counts_bytes * INTERVALS + health_bytes * healths + 4 * pings) / 1e6
     # An interval: counts, PUBACK, ack, PUBACK. A health or a ping: itself and TCP's answer.
     packets = 8 * INTERVALS + 2 * healths + 4 * pings
     records = 4 * INTERVALS + healths + 2 * pings
-    return {
+    figures = {
         "bytes_per_interval": round(counts_bytes),
         "bytes_per_health": round(health_bytes),
         "counts_mb_per_month": round(counts_bytes * INTERVALS / 1e6, 2),
@@ -180,6 +183,7 @@ def month_with_network(folder: Path, rng: random.Random, intervals: int) -> dict
             mqtt_mb + (packets * IP_BYTES + records * TLS_BYTES) / 1e6, 2
         ),
     }
+    return {f"metered_{k}" if metered else k: v for k, v in figures.items()}
 
 
 def main() -> None:
@@ -191,7 +195,8 @@ def main() -> None:
     results: dict[str, float] = {}
     for measure in (
         month_without_network,
-        lambda f, r: month_with_network(f, r, options.intervals),
+        lambda f, r: month_with_network(f, r, options.intervals, metered=False),
+        lambda f, r: month_with_network(f, r, options.intervals, metered=True),
     ):
         with tempfile.TemporaryDirectory(prefix="bench-outage-") as folder:
             results |= measure(Path(folder), rng)

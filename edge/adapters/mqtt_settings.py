@@ -13,6 +13,8 @@ from edge.adapters.mqtt_tls import (
 )
 from edge.errors import BrokerError
 
+KEEPALIVE_S = 60
+
 
 @dataclass(frozen=True, slots=True)
 class MqttSettings:
@@ -27,7 +29,7 @@ class MqttSettings:
     cert_file: Path | None = None
     key_file: Path | None = None
     insecure_lab: bool = False
-    keepalive_s: int = 60
+    keepalive_s: int = KEEPALIVE_S
     connect_timeout_s: float = 10.0
     publish_timeout_s: float = 20.0
     session_expiry_s: int = 60

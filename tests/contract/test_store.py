@@ -214,17 +214,18 @@ def test_what_cannot_be_read_is_kept_and_not_acked(store, rows, topic, payload, 
 
 
 def test_heads_are_kept_as_text_and_two_that_differ_are_both_kept(store, rows):
-    head = {"v": "1.0", "dev": "d1", "stream": STREAM, "seq": 2, "chain": "aa", "sig": "x"}
-    texts = [json.dumps(head | {"day": day}).encode() for day in ("2026-01-01", "2026-01-02")]
-    for payload in (texts[0], texts[1], texts[0]):
-        done = commit(store, ("pc/v1/t/d1/head", payload))
+    sent = [head(2, day=day) for day in ("2026-01-01", "2026-01-02")]
+    texts = [payload for _, payload in sent]
+    for each in (sent[0], sent[1], sent[0]):
+        done = commit(store, each)
         assert (done.streams, done.rejects) == ((), ())
     assert rows("SELECT day, body FROM heads ORDER BY day") == [
         ("2026-01-01", texts[0].decode()),
         ("2026-01-02", texts[1].decode()),
     ]
-    done = commit(store, ("pc/v1/t/d1/head", json.dumps(head | {"dev": "d2"}).encode()))
-    assert len(done.rejects) == 1
+    wrong = [head(2, dev="d2")[1], head(-1)[1], head("2")[1], b'{"dev":"d1","seq":2}', b"[]"]
+    done = commit(store, *(("pc/v1/t/d1/head", payload) for payload in wrong))
+    assert len(done.rejects) == len(wrong)
 
 
 def test_one_unstorable_message_does_not_stop_the_others(store, rows):
@@ -241,9 +242,8 @@ def test_one_unstorable_message_does_not_stop_the_others(store, rows):
 
 def test_a_transaction_that_fails_leaves_nothing(store, rows):
     rows("DROP TABLE heads")
-    head = json.dumps({"dev": "d1", "stream": STREAM, "seq": 2, "chain": "a", "sig": "x"})
     with pytest.raises(StoreError):
-        commit(store, message(outbox(), {1}), ("pc/v1/t/d1/head", head.encode()))
+        commit(store, message(outbox(), {1}), head(2))
     assert rows("SELECT count(*) FROM records") == rows("SELECT count(*) FROM streams") == [(0,)]
 
 
@@ -362,29 +362,39 @@ def test_tables_of_something_else_are_not_touched(database_url, database, rows):
         database.prepare()
 
 
+def head(seq, dev="d1", **more):
+    fields = {"v": "1.0", "dev": dev, "stream": STREAM, "seq": seq, "chain": "c", "sig": "x"}
+    return f"pc/v1/t/{dev}/head", json.dumps(fields | more).encode()
+
+
 def test_export_is_the_sealed_texts_of_the_month_in_order_then_heads(store, database):
-    month = 31 * 96
-    box = outbox(counts=[1] * 3, start_ms=JANUARY + (month - 1) * MINUTES_15)
-    commit(store, message(box, {1, 2, 3}))
-    other = outbox("a1", counts=[1], start_ms=JANUARY)
+    last_of_january = JANUARY + (31 * 96 - 1) * MINUTES_15
+    box = outbox(counts=[1] * 6, start_ms=last_of_january - 2 * MINUTES_15)
+    commit(store, message(box, {1, 3, 4, 5, 6}))  # 2 is missing, 4 to 6 begin in February
+    other = outbox("a1", counts=[1])
     commit(store, message(other, {1}, "a1", "other"))
-    heads = [
-        json.dumps(
-            {"dev": "d1", "stream": STREAM, "seq": seq, "chain": "c", "sig": "x", "day": day}
-        )
-        for seq, day in ((1, "x"), (3, "2026-01-31"), (3, "2026-02-01"))
-    ]
-    commit(store, *(("pc/v1/t/d1/head", head.encode()) for head in heads))
+    heads = {seq: head(seq, day="2026-01-31") for seq in range(7)}
+    again = head(3, day="2026-02-01")
+    commit(store, *reversed(heads.values()), at_ms=1)
+    commit(store, again, at_ms=2)
 
-    def export(zone, **which):
-        return list(reports.export(database, reports.period("2026-01", ZoneInfo(zone), **which)))
+    def export(month="2026-01", zone="UTC", **which):
+        return list(reports.export(database, reports.period(month, ZoneInfo(zone), **which)))
 
-    bodies = [record.body for record in box.pending(9)]
-    [body] = [record.body for record in other.pending(9)]
-    assert export("UTC") == [body, bodies[0], *heads[:2]]
-    assert export("UTC", tenant="t") == export("UTC", dev="d1") == [bodies[0], *heads[:2]]
+    body = {record.seq: record.body for record in box.pending(9)}
+    [alone] = [record.body for record in other.pending(9)]
+    text_of = {seq: sent.decode() for seq, (_, sent) in heads.items()}
+    of_d1 = [body[1], body[3], text_of[0], text_of[1], text_of[3], again[1].decode()]
+    assert export() == [alone, *of_d1]
+    assert export(tenant="t") == export(dev="d1") == of_d1
+    # The record before the first one, so that the chain can be entered.
+    assert export("2026-02") == [
+        body[3], body[4], body[5], body[6],
+        text_of[3], again[1].decode(), text_of[4], text_of[5], text_of[6],
+    ]  # fmt: skip
     # In Shanghai January begins, and ends, eight hours earlier.
-    assert export("Asia/Shanghai") == [body, heads[1]]
+    assert export(zone="Asia/Shanghai") == [alone]
+    assert export("2026-03") == []
 
 
 def test_sums_name_what_is_missing_and_leave_null_out(store, database, rows):

@@ -46,8 +46,8 @@ FAST = ReceiverLimits(retry_min_s=0.02, retry_max_s=0.2, poll_s=0.05)
 FILTERS = ("pc/v1/+/+/counts", "pc/v1/+/+/head")
 
 
-def mqtt(port):
-    return MqttSettings("127.0.0.1", port, insecure_lab=True)
+def mqtt(port, username=None):
+    return MqttSettings("127.0.0.1", port, insecure_lab=True, username=username)
 
 
 def wait_until(predicate, what=""):
@@ -78,7 +78,7 @@ class Device:
         self.dev, self.counted = dev, 0
         self.outbox = SqliteOutbox(folder / f"{dev}.db", dev)
         broker = MqttBroker(
-            mqtt(port),
+            mqtt(port, dev),
             dev,
             will=lambda: status_message("t", dev, 0, "lost"),
             birth=tuple,
@@ -436,6 +436,28 @@ def test_rewind_brings_back_rows_that_were_lost(lab, sqlite_url, tmp_path):
         assert "again from 2 on" in out
         wait_until(lambda: numbers(sqlite_url) == list(range(1, 64)))
         wait_until(device.is_committed)
+
+
+def test_a_rewind_with_the_receivers_own_identity_leaves_its_session(sqlite_url, tmp_path):
+    """As where the broker takes the client id from the certificate."""
+    lines = ["use_username_as_clientid true"]
+    with LabBroker("mosquitto", mosquitto_lines=lines) as lab:
+        who = ("--username", "evaluation")
+        with (
+            closing(Device("d1", lab.port, tmp_path)) as device,
+            receiving(lab.port, sqlite_url, *who) as receiver,
+        ):
+            device.count(1)
+            wait_until(device.is_committed)
+            broker = ["--broker", f"mqtt://127.0.0.1:{lab.port}", "--insecure-lab"]
+            evaluation(
+                "rewind", "d1", device.stream, 1, *broker, "--database", sqlite_url, *who
+            ).communicate(timeout=WAIT_S)
+            device.count(2)
+            wait_until(lambda: numbers(sqlite_url) == [1, 2])
+            wait_until(device.is_committed)
+        assert '"resumed": true' in receiver.log
+        assert '"resumed": false' not in receiver.log
 
 
 def test_two_receivers_share_the_work(lab, postgres, tmp_path):

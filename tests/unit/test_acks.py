@@ -2,6 +2,7 @@
 
 import json
 import random
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,9 +12,17 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, ValidationError
 
 from edge.acks import MOST_SPANS, Ack, parse_ack
+from edge.adapters.outbox_sqlite import SqliteOutbox
 from edge.delivery import Relay, RelayLimits
 from edge.errors import MessageError
-from edge.messages import Health, ack_message, health_message, info_message, status_message
+from edge.messages import (
+    RECORD_RETENTION_DAYS,
+    Health,
+    ack_message,
+    health_message,
+    info_message,
+    status_message,
+)
 from edge.records import parse_counts
 from edge.sending import SendLimits
 from edge.testing import ManualClock, MemoryOutbox, RecordingBroker
@@ -32,9 +41,9 @@ def buckets(count):
 class Bench:
     """A relay on fakes."""
 
-    def __init__(self, records=0, receipts=(), announce=tuple, **limits):
+    def __init__(self, records=0, receipts=(), announce=tuple, outbox=None, **limits):
         self.clock = ManualClock()
-        self.outbox = MemoryOutbox("d")
+        self.outbox = outbox or MemoryOutbox("d")
         self.outbox.append(buckets(records))
         self.broker = RecordingBroker(receipts)
         self.relay = Relay(
@@ -70,6 +79,24 @@ def committing(records=0, **limits):
     bench = Bench(records=records, **limits)
     acked(bench, 0)
     return bench
+
+
+def test_what_was_pruned_before_the_backend_came_is_not_waited_for(tmp_path):
+    days = [0]
+    with closing(SqliteOutbox(tmp_path / "o.db", "d", lambda: days[0] * 86_400.0)) as outbox:
+        outbox.append(buckets(500))
+        outbox.retire(outbox.stream, 500)
+        days[0] = RECORD_RETENTION_DAYS + 1
+        outbox.retire(outbox.stream, 500)
+        outbox.append(buckets(60))
+        bench = Bench(outbox=outbox, records_per_message=10, most_in_flight=20)
+        acked(bench, 0)
+        for _ in range(20):
+            bench.steps(1)
+            if bench.delivered():
+                acked(bench, 0, have=[(501, max(bench.delivered()))])
+        assert outbox.depth() == 0
+        assert bench.relay.state.last_error is None
 
 
 def test_a_puback_retires_nothing_where_a_backend_commits():
