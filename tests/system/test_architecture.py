@@ -48,3 +48,19 @@ def test_a_breach_is_named(house, file, text, said):
     done = lint(house)
     assert done.returncode == 1
     assert said in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "said"),
+    [
+        ("ingest.py", "import evaluation.store\n", "evaluation.ingest -> evaluation.store"),
+        ("watermark.py", "import sqlalchemy\n", "evaluation.watermark -> sqlalchemy"),
+        ("misc.py", '"""A module with no place."""\n', "misc"),
+    ],
+)
+def test_a_breach_in_the_backend_is_named(house, file, text, said):
+    path = house / "evaluation" / file
+    path.write_text(text + (path.read_text("utf-8") if path.exists() else ""), "utf-8")
+    done = lint(house)
+    assert done.returncode == 1
+    assert said in done.stdout
