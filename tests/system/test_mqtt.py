@@ -472,7 +472,7 @@ def test_the_largest_packet_a_broker_takes_is_known(
     with LabBroker("mosquitto", mosquitto_lines=["max_packet_size 3000"]) as lab:
         inbox = open_inbox(lab.port)
         with structlog.testing.capture_logs() as logs:
-            device = start_device("small", lab.port, records_per_message=50)
+            device = start_device("small", lab.port)
             device.append(60)
             assert eventually(lambda: device.outbox.depth() == 0)
         assert inbox.wait_for(lambda messages: len(records_in(messages)) == 60)
