@@ -52,7 +52,7 @@ def test_the_documents_are_not_stale(path, render):
 def test_every_topic_has_a_schema_that_its_golden_payloads_fit(topic):
     schema = topic.schema()
     Draft202012Validator.check_schema(schema)
-    assert schema["$id"] == f"urn:lobbycount:pc:v1:{topic.name}"
+    assert schema["$id"] == "urn:lobbycount:pc:v1:" + topic.leaf.replace("/", ":")
     assert schema["description"]
     assert schema["additionalProperties"] is False
     goldens = topic.goldens(TOPICS)
