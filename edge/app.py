@@ -10,28 +10,34 @@ from functools import partial
 from secrets import randbits
 from types import FrameType
 
+import structlog
+
 from edge.adapters.camera_address import shown
 from edge.adapters.camera_opencv import ClipSource, LiveSource, open_source
 from edge.adapters.clock import RecordingClock, SystemClock
 from edge.adapters.data_folder import claim
 from edge.adapters.detections_mot import MotDetections
 from edge.adapters.detector_onnx import OnnxDetector
+from edge.adapters.device_key import open_key
 from edge.adapters.model_catalog import load_catalog
 from edge.adapters.outbox_sqlite import SqliteOutbox
 from edge.aggregation import Aggregator
 from edge.calibration import Calibration, Conditions
 from edge.config import Config
 from edge.counting import Counter
-from edge.errors import OutboxError
+from edge.errors import DeviceKeyError, OutboxError
+from edge.heads import fingerprint
 from edge.monitor import Monitor
 from edge.pipeline import Pipeline
-from edge.ports import Clock, Outbox
+from edge.ports import Clock, Outbox, Signer
 from edge.station import Station
 from edge.tracking import Tracker, TrackerSettings
-from edge.vocabulary import Line, Provenance, Zone
+from edge.vocabulary import Bucket, Line, Provenance, Zone
 from edge.zones import ZoneCounter
 
 OUTBOX_FILE = "outbox.sqlite"
+
+_log = structlog.get_logger(__name__)
 
 
 def configured_lines(config: Config) -> list[Line]:
@@ -130,10 +136,19 @@ def _run(
     cal = pipeline.cals.get(lines[0]) if len(lines) == 1 else None
     born = replace(pipeline.provenance, cal=cal)
     monitor = Monitor(config.records.data_dir, clock, pipeline, outbox, source)
-    station = Station(config, clock, outbox, born, interval_s=interval_s, health=monitor.health)
+    station = Station(
+        config,
+        clock,
+        outbox,
+        born,
+        interval_s=interval_s,
+        health=monitor.health,
+        signer=_signer(config),
+    )
 
-    def saved(_: Sequence[object]) -> None:
+    def saved(buckets: Sequence[Bucket]) -> None:
         station.relay.wake.set()
+        station.stored(buckets)
         calibrate()  # an audit made or expired meanwhile holds from the next interval on
 
     pipeline.on_saved = saved
@@ -145,6 +160,17 @@ def _run(
         station.stop()
         monitor.report(station.relay.state)
     return pipeline
+
+
+def _signer(config: Config) -> Signer | None:
+    """Return the device's key; without one records are counted and sent, and not signed."""
+    try:
+        key = open_key(config.records.data_dir)
+    except DeviceKeyError as error:
+        _log.error("no heads are signed", error=str(error))
+        return None
+    _log.info("heads are signed", key=fingerprint(key.public_key))
+    return key
 
 
 def _close_on_signal(source: ClipSource | LiveSource) -> None:

@@ -23,6 +23,9 @@ from edge.messages import counts_message
 from edge.ports import Broker, Clock, Outbox
 from edge.vocabulary import Message, Receipt
 
+MOST_POSTS = 32
+"""More are not kept while there is no connection; the oldest go."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -99,6 +102,7 @@ class Relay:
         self._limits = limits or RelayLimits()
         self._window = SendWindow(self._limits.resend_s, self._limits.most_in_flight)
         self._acks: deque[bytes] = deque()
+        self._posts: deque[Message] = deque(maxlen=MOST_POSTS)
         self._backoff = Backoff(self._limits.retry_min_s, self._limits.retry_max_s, rng)
         self._batch = self._limits.records_per_message
         self._state = RelayState()
@@ -116,6 +120,11 @@ class Relay:
     def receive_ack(self, payload: bytes) -> None:
         """Take an `ack` message of this device; callable from any thread."""
         self._acks.append(payload)
+        self.wake.set()
+
+    def post(self, message: Message) -> None:
+        """Publish something small as soon as there is a connection; callable from any thread."""
+        self._posts.append(message)
         self.wake.set()
 
     def refresh_health(self) -> None:
@@ -137,6 +146,8 @@ class Relay:
         self._take_acks(now)
         if not self._broker.connected:
             return self._reconnect(now)
+        while self._posts:
+            self._broker.publish(self._posts.popleft())
         if now >= self._health_at:
             self._send_health(now)
         if now >= self._send_at and self._send_batch() is None:

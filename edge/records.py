@@ -199,7 +199,7 @@ def parse_counts(payload: bytes) -> list[Record]:
     records = envelope.get("records")
     if not isinstance(records, list):
         raise MessageError("the payload has no list 'records'")
-    return [_record(envelope, index, raw) for index, raw in enumerate(records)]
+    return [parse_record(envelope, index, raw) for index, raw in enumerate(records)]
 
 
 def verify_chain(records: Sequence[Record], previous: str | None = None) -> str:
@@ -235,7 +235,12 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a JSON number")
 
 
-def _record(envelope: Mapping[str, Any], index: int, raw: object) -> Record:
+def parse_record(envelope: Mapping[str, Any], index: int, raw: object) -> Record:
+    """Return one record of a batch, parsed but not checked by anybody yet.
+
+    envelope: what the batch says of all, of which `dev` and `stream` must be those of the record.
+    Raises MessageError naming the record by its index in the batch.
+    """
     if not isinstance(raw, dict):
         raise MessageError(f"record {index} of the batch is not a JSON object")
     is_zone = "zone" in raw and "line" not in raw

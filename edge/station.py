@@ -4,14 +4,22 @@ import random
 import threading
 from collections.abc import Callable, Sequence
 
+import structlog
+
 from edge import __version__, messages
 from edge.adapters.broker_mqtt import MqttBroker
 from edge.adapters.mqtt_settings import MqttSettings
 from edge.config import Config, MqttSection, password
 from edge.delivery import Relay, RelayState
+from edge.errors import OutboxError
+from edge.heads import head_message
 from edge.messages import Health
-from edge.ports import Clock, Outbox
-from edge.vocabulary import Message, Provenance
+from edge.ports import Clock, Outbox, Signer
+from edge.vocabulary import Bucket, Message, Provenance
+
+DAY_MS = 86_400_000
+
+_log = structlog.get_logger(__name__)
 
 
 def mqtt_settings(mqtt: MqttSection) -> MqttSettings:
@@ -41,11 +49,17 @@ class Station:
         *,
         interval_s: float,
         health: Callable[[RelayState], Health],
+        signer: Signer | None = None,
     ) -> None:
-        """Prepare; nothing is sent before `start`. Raises ConfigError."""
+        """Prepare; nothing is sent before `start`. Raises ConfigError.
+
+        signer: the device's key; without one no heads are published.
+        """
         self._config, self._clock, self._outbox = config, clock, outbox
         self._provenance, self._interval_s, self._health = provenance, round(interval_s), health
         self._tenant, self._dev = config.device.tenant, config.device.id
+        self._signer = signer
+        self._day = self._now_ms() // DAY_MS
         self._settings = mqtt_settings(config.mqtt)
         self._stop = threading.Event()
         broker = MqttBroker(
@@ -81,6 +95,18 @@ class Station:
         self.relay.wake.set()
         self._thread.join()
 
+    def stored(self, buckets: Sequence[Bucket]) -> None:
+        """Sign a head with the last interval of a UTC day; called when intervals were stored.
+
+        Without a connection there is none: the birth brings one that covers it.
+        """
+        day = max((bucket.t1_ms for bucket in buckets), default=0) // DAY_MS
+        if buckets and day != self._day:
+            self._day = day
+            if self.relay.state.connected:
+                for head in self._heads():
+                    self.relay.post(head)
+
     def _now_ms(self) -> int:
         return round(self._clock.utc() * 1000)
 
@@ -94,6 +120,18 @@ class Station:
 
     def _delivery(self) -> messages.Delivery:
         return "commit" if self.relay.state.commits else "puback"
+
+    def _heads(self) -> Sequence[Message]:
+        """Return a head of what is stored now; neither counting nor delivery waits for one."""
+        if self._signer is None:
+            return ()
+        try:
+            tip = self._outbox.tip()
+        except OutboxError as error:
+            _log.warning("no head signed", error=str(error))
+            return ()
+        quality = self._clock.quality()
+        return (head_message(self._tenant, self._dev, self._now_ms(), tip, quality, self._signer),)
 
     def _birth(self) -> Sequence[Message]:
         now_ms = self._now_ms()
@@ -110,6 +148,7 @@ class Station:
                 interval_s=self._interval_s,
                 zones=[section.zone() for section in self._config.zones],
                 delivery=self._delivery(),
+                key=self._signer.public_key if self._signer else None,
             ),
             messages.privacy_message(
                 self._tenant,
@@ -118,6 +157,7 @@ class Station:
                 interval_s=self._interval_s,
                 insecure_lab=self._settings.insecure_lab,
             ),
+            *self._heads(),
         )
 
     def _health_message(self, state: RelayState) -> Message:

@@ -21,6 +21,7 @@ from edge.vocabulary import (
     Receipt,
     StoredRecord,
     TimeQuality,
+    Tip,
 )
 
 
@@ -85,6 +86,7 @@ class MemoryOutbox:
         self._lock = threading.Lock()
         self._chain = genesis(dev, stream)
         self._totals: dict[Subject, Totals] = {}
+        self._until_ms = 0
         self._records: list[StoredRecord] = []
         self._retired: set[int] = set()
 
@@ -108,6 +110,7 @@ class MemoryOutbox:
                 chain = chain_of(body)
                 records.append(StoredRecord(self._stream, seq, body))
             self._chain, self._totals, self._records = chain, totals, records
+            self._until_ms = max([self._until_ms, *(bucket.t1_ms for bucket in buckets)])
 
     def pending(self, limit: int, after: int = 0) -> list[StoredRecord]:
         """Return the oldest records after a number that are not yet retired."""
@@ -129,6 +132,11 @@ class MemoryOutbox:
                 self._retired = {
                     r.seq for r in self._records if any(a <= r.seq <= b for a, b in spans)
                 }
+
+    def tip(self) -> Tip:
+        """Return how far the stream goes."""
+        with self._lock:
+            return Tip(self._stream, len(self._records), self._chain, self._until_ms)
 
     def depth(self) -> int:
         """Count the records not yet retired."""

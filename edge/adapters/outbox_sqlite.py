@@ -5,6 +5,7 @@ One connection behind one lock: the pipeline thread appends, the delivery
 thread reads and retires, and neither holds it longer than one fsync.
 """
 
+import json
 import secrets
 import sqlite3
 import threading
@@ -12,12 +13,13 @@ import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 from edge.errors import OutboxError
 from edge.messages import RECORD_RETENTION_DAYS, chain_of, genesis, seal
 from edge.readings import Totals, subject_of
-from edge.vocabulary import Bucket, StoredRecord
+from edge.vocabulary import Bucket, StoredRecord, Tip
 
 SCHEMA_VERSION = 2
 BUSY_TIMEOUT_S = 5.0
@@ -156,6 +158,17 @@ class SqliteOutbox:
             "DELETE FROM records WHERE retired_ms < ?",
             (now_ms - RECORD_RETENTION_DAYS * DAY_MS,),
         )
+
+    def tip(self) -> Tip:
+        """Return how far the stream goes, in one look at the file."""
+        with self._guarded() as db:
+            chain, seq, body = db.execute(
+                "SELECT chain, (SELECT coalesce(max(seq), 0) FROM sqlite_sequence"
+                " WHERE name = 'records'), (SELECT body FROM records ORDER BY seq DESC LIMIT 1)"
+                " FROM head"
+            ).fetchone()
+        until = datetime.fromisoformat(json.loads(body)["t1"]).timestamp() if body else 0
+        return Tip(self._stream, seq, chain, round(until * 1000))
 
     def depth(self) -> int:
         """Count the records not yet retired."""
