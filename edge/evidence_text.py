@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
+from rich.text import Text
 
 from edge.evidence import Fault, Finding, Report, StreamReport, Sums
 from edge.messages import iso_utc
@@ -187,35 +188,40 @@ def notes(stream: StreamReport, expected: bool) -> list[str]:
 
 def streams_table(report: Report) -> Table:
     """One row per device and stream."""
-    heads = ("device 设备", "stream 流水", "records 记录", "first 起", "last 止")
-    table = Table(*heads, "signed up to 签名至", "verdict 结论", title=report.month)
+    table = _table(
+        "device 设备", "stream 流水", "first 起", "last 止", "signed 签名至", "verdict 结论"
+    )
+    table.title = report.month
+    table.add_column("records 记录", justify="right")
     for stream in report.streams:
         span = [iso_utc(ms) if ms is not None else "-" for ms in (stream.t0_ms, stream.t1_ms)]
-        signed = f"{stream.signed} ({stream.signed_at})" if stream.signed is not None else "-"
+        signed = f"{stream.signed}, {stream.signed_at}" if stream.signed is not None else "-"
         verdict = "intact 完好" if stream.intact else f"broken 被破坏 ({stream.faults})"
-        table.add_row(stream.dev, stream.stream, str(stream.records), *span, signed, verdict)
+        table.add_row(stream.dev, stream.stream, *span, signed, verdict, str(stream.records))
     return table
 
 
 def sums_table(report: Report) -> Table:
     """One row per device, stream and line or zone."""
-    table = Table("device 设备", "stream 流水", "line, zone 线、区域")
-    for head in (
-        "in 进",
-        "out 出",
-        "arrivals 到达",
-        "person-h 人时",
-        "intervals 时段",
-        "unseen 无画面",
-    ):
+    table = _table("device 设备", "stream 流水", "line, zone 线、区域")
+    for head in ("in 进", "out 出", "arrivals 到达", "person-h 人时"):
         table.add_column(head, justify="right")
+    table.add_column("intervals 时段", justify="right")
+    table.add_column("unseen 无画面", justify="right")
     for stream in report.streams:
         for subject, sums in sorted(stream.sums.items()):
             numbers = ("-",) * 4 if sums.unseen == sums.records else _shown(subject, sums)
-            name = printable(subject.id)
+            name = Text(printable(subject.id))  # a name, not markup
             table.add_row(
-                *(stream.dev, stream.stream, name, *numbers, str(sums.records), str(sums.unseen))
+                stream.dev, stream.stream, name, *numbers, str(sums.records), str(sums.unseen)
             )
+    return table
+
+
+def _table(*heads: str) -> Table:
+    table = Table()
+    for head in heads:
+        table.add_column(head, overflow="fold")  # nothing of a name is left out
     return table
 
 

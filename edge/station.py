@@ -11,7 +11,6 @@ from edge.adapters.broker_mqtt import MqttBroker
 from edge.adapters.mqtt_settings import MqttSettings
 from edge.config import Config, MqttSection, password
 from edge.delivery import Relay, RelayState
-from edge.errors import OutboxError
 from edge.heads import head_message
 from edge.messages import Health
 from edge.ports import Clock, Outbox, Signer
@@ -126,12 +125,18 @@ class Station:
         if self._signer is None:
             return ()
         try:
-            tip = self._outbox.tip()
-        except OutboxError as error:
-            _log.warning("no head signed", error=str(error))
+            head = head_message(
+                self._tenant,
+                self._dev,
+                self._now_ms(),
+                self._outbox.tip(),
+                quality=self._clock.quality(),
+                signer=self._signer,
+            )
+        except Exception:
+            _log.exception("no head signed")
             return ()
-        quality = self._clock.quality()
-        return (head_message(self._tenant, self._dev, self._now_ms(), tip, quality, self._signer),)
+        return (head,)
 
     def _birth(self) -> Sequence[Message]:
         now_ms = self._now_ms()

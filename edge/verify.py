@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from edge.errors import MessageError
 from edge.evidence import Fault, Findings, Key, StreamReport
-from edge.evidence_lines import HeadLine, Line, Lines, Read, read_lines
+from edge.evidence_lines import HeadLine, Line, Read, Unread, read_lines
 from edge.heads import Head, fingerprint, hash_of, verify_head
 from edge.messages import genesis, link
 from edge.months import Month
@@ -40,7 +40,7 @@ def verify_stream(
     heads = _good_heads(read.heads, keys, found)
     if heads:
         report.key = fingerprint(heads[0].key)
-    walk = _Walk(read, heads, month, report, found)
+    walk = _Walk(read.items, heads, month, report, found)
     walk.run()
     if keys and not heads:
         found.add(None, Fault.NOT_SIGNED)
@@ -70,13 +70,13 @@ def _good_heads(lines: Sequence[HeadLine], keys: Sequence[str], found: Findings)
 class _Walk:
     def __init__(
         self,
-        read: Lines,
+        items: Sequence[Read | Unread],
         heads: Sequence[Head],
         month: Month,
         report: StreamReport,
         found: Findings,
     ) -> None:
-        self._items, self._month, self._report, self._found = read.items, month, report, found
+        self._items, self._month, self._report, self._found = items, month, report, found
         self._heads: dict[int, list[Head]] = {}
         self._hashes: dict[int, set[str]] = {}
         """What heads of exports say of the first record."""
