@@ -4,11 +4,12 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from sys import intern
 from typing import Any, NoReturn
 
 from edge.errors import MessageError
 from edge.evidence import Key, Place
-from edge.messages import canonical
+from edge.heads import hash_of
 from edge.records import Record, parse_record
 
 _DEV = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
@@ -32,11 +33,11 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A record that could be read. text: its canonical JSON."""
+    """A record that could be read. hash: SHA-256 of its canonical JSON, which is all it says."""
 
     place: Place
     record: Record
-    text: str
+    hash: str
 
     @property
     def seq(self) -> int:
@@ -104,7 +105,7 @@ def _read(place: Place, raw: dict[str, Any], key: Key) -> Read:
     dev, stream = key
     record = parse_record({"dev": dev, "stream": stream}, 0, raw)
     try:
-        return Read(place, record, canonical(raw))
+        return Read(place, record, hash_of(raw))
     except (ValueError, RecursionError):
         raise MessageError("has a number that is none, or is nested too deep") from None
 
@@ -155,7 +156,8 @@ def _refuse(name: str) -> NoReturn:
 
 
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    fields = dict(pairs)
+    # Of a hundred thousand records the names are kept once.
+    fields = {intern(name): value for name, value in pairs}
     if len(fields) != len(pairs):
         raise ValueError("a name stands twice in one object")
     return fields

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from edge.errors import MessageError
 from edge.evidence import Fault, Findings, Key, StreamReport
 from edge.evidence_lines import HeadLine, Line, Read, Unread, read_lines
-from edge.heads import Head, fingerprint, hash_of, verify_head
+from edge.heads import Head, fingerprint, verify_head
 from edge.messages import genesis, link
 from edge.months import Month
 from edge.verify_numbers import (
@@ -159,7 +159,7 @@ class _Walk:
         """
         seq, own = read.seq, read.record.chain
         hashes = self._hashes.get(seq, set())
-        if hashes - {hash_of(read.record.raw)}:
+        if hashes - {read.hash}:
             self._found.add(seq, Fault.CHANGED, read.place)
         elif chain is not None:
             own = self._check_link(read, chain, trusted)

@@ -34,8 +34,8 @@ def records_by_number(items: Items) -> dict[int, list[int]]:
     by_seq: dict[int, list[int]] = {}
     seen: set[str] = set()
     for index, item in enumerate(items):
-        if isinstance(item, Read) and item.text not in seen:
-            seen.add(item.text)
+        if isinstance(item, Read) and item.hash not in seen:
+            seen.add(item.hash)
             by_seq.setdefault(item.seq, []).append(index)
     return by_seq
 
@@ -51,7 +51,7 @@ def explain_strangers(
     explained: set[int] = set()
     for index, item in enumerate(items):
         record = records.get(item.seq) if isinstance(item, Read) else None
-        if isinstance(item, Read) and record is not None and record.text == item.text:
+        if isinstance(item, Read) and record is not None and record.hash == item.hash:
             numbers[index] = item.seq
             continue
         free = [
