@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from sys import intern
 from typing import Any, NoReturn
@@ -72,13 +72,62 @@ class Lines:
     heads: list[HeadLine] = field(default_factory=list)
 
 
-def key_of(text: bytes) -> Key | None:
-    """Return the device and stream that a line names, if it does."""
+@dataclass(slots=True)
+class Run:
+    """Lines of one file that follow each other and are of one stream.
+
+    number: of the first line, from 1 on; offset: where it begins, in bytes.
+    """
+
+    key: Key
+    number: int
+    offset: int
+    count: int
+
+
+def runs_of(texts: Iterable[bytes]) -> Iterator[Run]:
+    """Yield which lines of a file are of which stream, whole lines in and runs out.
+
+    A line that names no stream is of that of the line before it, or of the one behind it
+    where its number leads up to that.
+    """
+    run: Run | None = None
+    nameless: list[tuple[int, int, int | None]] = []
+    offset = 0
+    for number, text in enumerate(texts, start=1):
+        key, seq = _named(text)
+        if key is None:
+            nameless.append((number, offset, seq))
+        elif run is not None and run.key == key:
+            run.count += 1 + len(nameless)
+            nameless = []
+        else:
+            first, begin = number, offset
+            if nameless and (run is None or _leads_to(seq, nameless[-1][2])):
+                first, begin, _ = nameless[0]
+            if run is not None:
+                run.count += len(nameless) if first == number else 0
+                yield run
+            run = Run(key, first, begin, number - first + 1)
+            nameless = []
+        offset += len(text)
+    if run is not None:
+        run.count += len(nameless)
+        yield run
+
+
+def _leads_to(seq: int | None, before: int | None) -> bool:
+    return seq is not None and before is not None and seq == before + 1
+
+
+def _named(text: bytes) -> tuple[Key | None, int | None]:
+    """Return the device and stream, and the number, that a line names, as far as it does."""
     raw = _lenient(text)
     dev, stream = raw.get("dev"), raw.get("stream")
     if not isinstance(dev, str) or not isinstance(stream, str):
-        return None
-    return (dev, stream) if _DEV.fullmatch(dev) and _STREAM.fullmatch(stream) else None
+        return None, _number(raw)
+    known = _DEV.fullmatch(dev) and _STREAM.fullmatch(stream)
+    return (dev, stream) if known else None, _number(raw)
 
 
 def read_lines(lines: Iterable[Line], key: Key) -> Lines:

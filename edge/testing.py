@@ -110,7 +110,7 @@ class MemoryOutbox:
                 chain = chain_of(body)
                 records.append(StoredRecord(self._stream, seq, body))
             self._chain, self._totals, self._records = chain, totals, records
-            self._until_ms = max([self._until_ms, *(bucket.t1_ms for bucket in buckets)])
+            self._until_ms = buckets[-1].t1_ms if buckets else self._until_ms
 
     def pending(self, limit: int, after: int = 0) -> list[StoredRecord]:
         """Return the oldest records after a number that are not yet retired."""

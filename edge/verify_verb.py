@@ -6,27 +6,17 @@ stream, so that the records of a whole fleet need not be in memory together.
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from edge.errors import BadInputError
 from edge.evidence import Key, Place, Report
-from edge.evidence_lines import Line, key_of
+from edge.evidence_lines import Line, Run, runs_of
 from edge.months import Month
 from edge.verify import verify_stream
 
 LONGEST_LINE = 1 << 20
 """Bytes; a record has some five hundred."""
-
-
-@dataclass(slots=True)
-class _Run:
-    """Lines of one file that follow each other and are of one stream."""
-
-    path: Path
-    offset: int
-    number: int
-    count: int
+_Part = tuple[Path, Run]
 
 
 def verify(
@@ -41,7 +31,7 @@ def verify(
     is none, and when nothing is of that month and nothing is wrong.
     """
     wanted = [_key(key) for key in keys]
-    runs: dict[Key, list[_Run]] = {}
+    runs: dict[Key, list[_Part]] = {}
     for path in files:
         _index(path, runs)
     reports = []
@@ -67,45 +57,34 @@ def _key(text: str) -> str:
     return key
 
 
-def _index(path: Path, runs: dict[Key, list[_Run]]) -> None:
-    """Add the runs of a file. A line that names no stream is of that of the line before it."""
-    current: Key | None = None
-    run: _Run | None = None
-    number = offset = 0
+def _index(path: Path, runs: dict[Key, list[_Part]]) -> None:
+    """Add the runs of a file."""
+    found = False
     try:
         with path.open("rb") as file:
-            while text := file.readline(LONGEST_LINE):
-                number += 1
-                key = key_of(text) or current
-                if run is None:
-                    run = _Run(path, offset, number, 0)
-                if key is not None and key != current:
-                    if current is not None:
-                        run = _Run(path, offset, number, 0)
-                    runs.setdefault(key, []).append(run)
-                    current = key
-                run.count += 1
-                offset += len(text)
+            for run in runs_of(iter(lambda: file.readline(LONGEST_LINE), b"")):
+                found = True
+                runs.setdefault(run.key, []).append((path, run))
     except OSError as error:
         raise BadInputError(
             f"{path}: cannot be read ({error.strerror}); give files that `lobbycount export` or"
             " `evaluation export` wrote"
         ) from error
-    if current is None:
+    if not found:
         raise BadInputError(
             f"{path}: no line in it is a record or a head of a device; give a file that"
             " `lobbycount export` or `evaluation export` wrote"
         )
 
 
-def _lines(runs: Sequence[_Run]) -> Iterator[Line]:
-    for run in runs:
-        with run.path.open("rb") as file:
+def _lines(parts: Sequence[_Part]) -> Iterator[Line]:
+    for path, run in parts:
+        with path.open("rb") as file:
             file.seek(run.offset)
             for number in range(run.number, run.number + run.count):
                 text = file.readline(LONGEST_LINE)
                 if text.strip():
-                    yield Line(Place(str(run.path), number), text)
+                    yield Line(Place(str(path), number), text)
 
 
 def _named(files: Sequence[Path]) -> str:

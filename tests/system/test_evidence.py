@@ -1,16 +1,19 @@
 """Tamper evidence as a person meets it: a device that signs, an export, a verification."""
 
 import json
+import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from contextlib import closing
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 
-from edge import cli
+from edge import app, cli
 from edge.adapters.clock import SystemClock
 from edge.adapters.device_key import open_key
 from edge.adapters.lab_broker import LabBroker, available_kinds
@@ -360,6 +363,37 @@ def test_a_head_is_signed_with_the_last_interval_of_a_day(tmp_path, lab_broker, 
     assert heads[1].at < heads[1].day + "T24"
 
 
+@pytest.mark.skipif(not available_kinds(), reason="needs an MQTT broker")
+def test_a_run_over_midnight_signs_a_head_for_the_day(tmp_path, monkeypatch, open_inbox):
+    clip = tmp_path / "night.mp4"
+    writer = cv2.VideoWriter(str(clip), cv2.VideoWriter.fourcc(*"mp4v"), 10.0, (64, 48))
+    for _ in range(40):
+        writer.write(np.zeros((48, 64, 3), np.uint8))
+    writer.release()
+    evening_s = MONTH.t0_ms / 1000 + 86_400 - 2
+    began = []
+
+    def utc(_):
+        began.append(time.monotonic())
+        return evening_s + began[-1] - began[0]
+
+    monkeypatch.setattr(SystemClock, "utc", utc)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        with LabBroker() as broker:
+            inbox = open_inbox(broker.port)
+            app.run_device(load(config(tmp_path, source=clip, port=broker.port)))
+            inbox.wait_on("status", b'"offline"')
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    heads = [verify_head(message.payload) for message in inbox.on("head")]
+    assert [head.seq for head in heads] == [0, 1]
+    (first, _) = [r for m in inbox.on("counts") for r in parse_counts(m.payload)]
+    assert first.t1_ms % DAY_MS == 0
+    assert heads[1].day == "2026-11-01"
+
+
 class NoTip(SqliteOutbox):
     def tip(self):
         raise RuntimeError("no tip today")
@@ -380,6 +414,7 @@ def test_a_head_that_cannot_be_signed_stops_neither_counting_nor_delivery(
             station.stored(buckets)
             station.relay.wake.set()
             inbox.wait_on("counts", b'"seq":1')
+            assert station.relay.state.connected
         finally:
             station.stop()
     assert inbox.on("head") == []

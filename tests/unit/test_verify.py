@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edge.adapters.device_key import DeviceKey
 from edge.evidence import Fault, Finding, Place, Report, StreamReport
-from edge.evidence_lines import Line, key_of
+from edge.evidence_lines import Line, runs_of
 from edge.evidence_text import finding_text, notes, report_json, sentences, verdict_text
 from edge.export import Signing, export_lines
 from edge.heads import fingerprint, head_text
@@ -438,4 +438,33 @@ def test_names_of_a_hostile_file_do_not_reach_the_terminal() -> None:
     ],
 )
 def test_a_line_says_whose_it_is_even_when_it_is_damaged(text: bytes, key: Any) -> None:
-    assert key_of(text) == key
+    assert [run.key for run in runs_of([text])] == ([key] if key else [])
+
+
+def of(stream: str, seq: int) -> bytes:
+    return b'{"dev":"d","stream":"%s","seq":%d}\n' % (stream.encode() * 16, seq)
+
+
+LOST = b'{"dev":"d","seq":1}\n'
+
+
+@pytest.mark.parametrize(
+    ("texts", "runs"),
+    [
+        ([], []),
+        ([b"x\n"], []),
+        ([of("a", 1), of("a", 2), of("b", 1), of("a", 3)], ["a 1-2", "b 3-3", "a 4-4"]),
+        ([b"x\n", b"\n", of("a", 1), b"x"], ["a 1-4"]),
+        ([of("a", 1), b"x\n", of("a", 3)], ["a 1-3"]),
+        ([of("a", 1), b"x\n", of("b", 2)], ["a 1-2", "b 3-3"]),
+        ([of("a", 1), b"x\n", LOST, of("b", 2)], ["a 1-1", "b 2-4"]),
+        ([of("a", 1), LOST, of("b", 3)], ["a 1-2", "b 3-3"]),
+    ],
+)
+def test_lines_are_of_the_stream_around_them(texts: list[bytes], runs: list[str]) -> None:
+    found = list(runs_of(texts))
+    shown = [f"{r.key[1][0]} {r.number}-{r.number + r.count - 1}" for r in found]
+    assert shown == runs
+    assert [run.offset for run in found] == [
+        sum(map(len, texts[: run.number - 1])) for run in found
+    ]
