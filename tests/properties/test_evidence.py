@@ -212,6 +212,7 @@ def pick(data: st.DataObject, indexes: Sequence[int]) -> int:
     return data.draw(st.sampled_from(indexes))
 
 
+@settings(max_examples=50, deadline=None)
 @given(exports)
 def test_untouched_is_intact_and_sums_are_those_of_the_month(lines: list[bytes]) -> None:
     report = judge(lines, [device_key(1).public_key, device_key(2).public_key])
@@ -245,7 +246,7 @@ def meaning(line: bytes) -> str | None:
         return None
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 @given(exports, st.data())
 def test_any_byte_of_a_record_that_is_changed_names_it(
     lines: list[bytes], data: st.DataObject
@@ -280,7 +281,7 @@ CHANGES: dict[str, Callable[[Any], Any]] = {
 }
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 @given(exports, st.sampled_from(sorted(CHANGES)), st.data())
 def test_any_field_of_a_record_that_is_changed_names_it(
     lines: list[bytes], field: str, data: st.DataObject
@@ -294,6 +295,7 @@ def test_any_field_of_a_record_that_is_changed_names_it(
     assert names(report.first, lines[index]), report.first
 
 
+@settings(max_examples=50, deadline=None)
 @given(exports, st.data())
 def test_any_byte_of_a_head_that_is_changed_is_found(
     lines: list[bytes], data: st.DataObject
@@ -312,7 +314,7 @@ def test_any_byte_of_a_head_that_is_changed_is_found(
         assert index + 1 <= report.first.place.line <= index + halves
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(exports, st.data())
 def test_a_deleted_record_is_named(lines: list[bytes], data: st.DataObject) -> None:
     index = pick(data, vouched(lines))
@@ -326,7 +328,7 @@ def mates(lines: Sequence[bytes], index: int) -> list[int]:
     return [i for i in records_of(lines) if raw(lines[i])["stream"] == stream]
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(exports, st.data())
 def test_records_in_another_order_are_named(lines: list[bytes], data: st.DataObject) -> None:
     index = pick(data, records_of(lines))
@@ -337,7 +339,7 @@ def test_records_in_another_order_are_named(lines: list[bytes], data: st.DataObj
     assert names(report.first, lines[min(index, other)]), report.first
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(exports, st.data())
 def test_contents_that_change_places_are_named(lines: list[bytes], data: st.DataObject) -> None:
     index = pick(data, vouched(lines))
@@ -350,7 +352,7 @@ def test_contents_that_change_places_are_named(lines: list[bytes], data: st.Data
     assert names(judge(swapped).first, lines[index])
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(exports, st.data())
 def test_a_record_twice_is_fine_and_a_changed_second_one_is_named(
     lines: list[bytes], data: st.DataObject
@@ -365,7 +367,7 @@ def test_a_record_twice_is_fine_and_a_changed_second_one_is_named(
     assert names(report.first, lines[index]), report.first
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(exports, st.data())
 def test_records_cut_off_before_a_head_are_named(lines: list[bytes], data: st.DataObject) -> None:
     index = pick(data, records_of(lines))
@@ -375,7 +377,7 @@ def test_records_cut_off_before_a_head_are_named(lines: list[bytes], data: st.Da
     assert any(names(report.first, line) for line in named), report.first
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(exports, st.data())
 def test_a_chain_made_anew_does_not_fit_the_head(lines: list[bytes], data: st.DataObject) -> None:
     """Whoever has not the key can change a record and chain all that follow."""
@@ -396,7 +398,7 @@ def test_a_chain_made_anew_does_not_fit_the_head(lines: list[bytes], data: st.Da
     assert first.details.get("since", 0) <= raw(lines[index])["seq"] <= first.seq
 
 
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 @given(exports)
 def test_heads_of_a_key_that_is_not_the_expected_one_do_not_count(lines: list[bytes]) -> None:
     report = judge(lines, [device_key(9).public_key])

@@ -382,7 +382,10 @@ def test_a_run_over_midnight_signs_a_head_for_the_day(tmp_path, monkeypatch, ope
     try:
         with LabBroker() as broker:
             inbox = open_inbox(broker.port)
-            app.run_device(load(config(tmp_path, source=clip, port=broker.port)))
+            path = config(tmp_path, source=clip, port=broker.port)
+            # An interval is closed when no U-turn can be booked into it any more.
+            path.write_text(path.read_text("utf-8") + "counting: {uturn_s: 0}\n", "utf-8")
+            app.run_device(load(path))
             inbox.wait_on("status", b'"offline"')
     finally:
         for number, handler in handlers.items():
