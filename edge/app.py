@@ -10,23 +10,27 @@ from functools import partial
 from secrets import randbits
 from types import FrameType
 
+import structlog
+
 from edge.adapters.camera_address import shown
 from edge.adapters.camera_opencv import ClipSource, LiveSource, open_source
 from edge.adapters.clock import RecordingClock, SystemClock, boot_id
 from edge.adapters.data_folder import claim
 from edge.adapters.detections_mot import MotDetections
 from edge.adapters.detector_onnx import OnnxDetector
+from edge.adapters.device_key import open_key
 from edge.adapters.model_catalog import load_catalog
 from edge.adapters.outbox_sqlite import SqliteOutbox
 from edge.aggregation import Aggregator
 from edge.calibration import Calibration, Conditions
 from edge.config import Config
 from edge.counting import Counter
-from edge.errors import OutboxError
+from edge.errors import DeviceKeyError, OutboxError
+from edge.heads import fingerprint
 from edge.intervals import Redater
 from edge.monitor import Monitor
 from edge.pipeline import Pipeline, Stages
-from edge.ports import Outbox
+from edge.ports import Outbox, Signer
 from edge.station import Station
 from edge.timeline import Timeline
 from edge.tracking import Tracker, TrackerSettings
@@ -36,6 +40,9 @@ from edge.zones import ZoneCounter
 OUTBOX_FILE = "outbox.sqlite"
 SPREAD_S = 30.0
 """Every device of a city closes its interval on the quarter hour; they send within this time."""
+
+
+_log = structlog.get_logger(__name__)
 
 
 def configured_lines(config: Config) -> list[Line]:
@@ -153,11 +160,13 @@ def _run(
         born,
         interval_s=interval_s,
         health=monitor.health,
+        signer=_signer(config),
         spread_s=0.0 if isinstance(source, ClipSource) else SPREAD_S,
     )
 
-    def saved(_: Sequence[Bucket]) -> None:
+    def saved(buckets: Sequence[Bucket]) -> None:
         station.relay.saved()
+        station.stored(buckets)
         calibrate()  # an audit made or expired meanwhile holds from the next interval on
 
     pipeline.on_saved(saved)
@@ -169,6 +178,17 @@ def _run(
         station.stop()
         monitor.report(station.relay.state)
     return pipeline
+
+
+def _signer(config: Config) -> Signer | None:
+    """Return the device's key; without one records are counted and sent, and not signed."""
+    try:
+        key = open_key(config.records.data_dir)
+    except DeviceKeyError as error:
+        _log.error("no heads are signed", error=str(error))
+        return None
+    _log.info("heads are signed", key=fingerprint(key.public_key))
+    return key
 
 
 def _close_on_signal(source: ClipSource | LiveSource) -> None:

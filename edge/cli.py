@@ -18,6 +18,7 @@ from edge.adapters.listener_mqtt import listen as receive
 from edge.audit_cli import audit
 from edge.config import Config, broker_section, load, missing_files, with_broker
 from edge.errors import BadInputError, BrokerError, LobbyCountError, MessageError
+from edge.evidence_cli import export, verify
 from edge.messages import canonical
 from edge.readings import zone_reading
 from edge.records import parse_counts
@@ -150,6 +151,8 @@ def replay_(
 
 
 cli.command()(audit)
+cli.command()(export)
+cli.command()(verify)
 
 
 @cli.command()

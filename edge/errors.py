@@ -35,6 +35,10 @@ class OutboxError(LobbyCountError):
     """The outbox cannot be written or read."""
 
 
+class DeviceKeyError(LobbyCountError):
+    """The device's key cannot be made or used; records are counted and sent all the same."""
+
+
 class BrokerError(LobbyCountError):
     """The broker cannot be reached or refused the connection."""
 

@@ -45,7 +45,7 @@ HEALTH_LIVES_FOR_INTERVALS = 3
 State = Literal["online", "offline", "lost"]
 Answer = Literal["accepted", "rejected"]
 Leaf = Literal[
-    "counts", "ack", "status", "info", "health", "privacy", "cmd/backfill", "rsp/backfill"
+    "counts", "ack", "status", "info", "health", "privacy", "head", "cmd/backfill", "rsp/backfill"
 ]
 RESPONSE_LIVES_S = 3600
 
@@ -219,10 +219,12 @@ def info_message(
     interval_s: int,
     zones: Sequence[Zone] = (),
     delivery: Delivery = "puback",
+    key: str | None = None,
 ) -> Message:
     """Return the birth message: what runs here and what its numbers mean.
 
     Of a line or zone id and name leave the device, never where it lies in the picture.
+    key: the public key that the device signs its heads with, 64 hex digits.
     """
     fields: dict[str, object] = {
         "at": iso_utc(at_ms),
@@ -233,7 +235,9 @@ def info_message(
         "stream": stream,
         **asdict(provenance),
     }
-    version = VERSION if delivery == "puback" and not zones else LATER_VERSION
+    version = VERSION if delivery == "puback" and not zones and key is None else LATER_VERSION
+    if key is not None:
+        fields["key"] = key
     if zones:
         fields["zones"] = [
             {"id": zone.id, "kind": str(zone.kind), "name": zone.name or zone.id} for zone in zones

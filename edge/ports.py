@@ -12,6 +12,7 @@ from edge.vocabulary import (
     Receipt,
     StoredRecord,
     TimeQuality,
+    Tip,
     Waiting,
 )
 
@@ -120,6 +121,10 @@ class Outbox(Protocol):
         """
         ...
 
+    def tip(self) -> Tip:
+        """Return how far the present stream goes, retired or not. Raises OutboxError."""
+        ...
+
     def depth(self) -> int:
         """Count the records not yet retired, of all streams."""
         ...
@@ -155,6 +160,19 @@ class Broker(Protocol):
 
     def disconnect(self, last: Sequence[Message] = ()) -> None:
         """Publish the last messages and leave in order, so that no will is sent."""
+        ...
+
+
+class Signer(Protocol):
+    """The device's own key, which never leaves it."""
+
+    @property
+    def public_key(self) -> str:
+        """The raw Ed25519 public key, 64 hex digits."""
+        ...
+
+    def sign(self, data: bytes) -> bytes:
+        """Return the Ed25519 signature of the data, 64 bytes."""
         ...
 
 

@@ -127,7 +127,10 @@ class Sending:
     def take_ack(self, ack: Ack | None, now: float) -> bool:
         """Follow the backend; None is the word that there is none any more.
 
-        An ack of a stream that is not here only shows that there is a backend.
+        An ack of a stream that is not here only shows that there is a backend. One of records
+        that were never made says that this outbox is an older copy of another (a card image that
+        was put back): numbers would mean two things. A new stream begins; what is pending goes
+        out under its old keys, where the backend tells what it has from what it has not.
         Returns whether the way of retiring records has changed.
         """
         changed = self.commits is not (ack is not None)
@@ -136,6 +139,9 @@ class Sending:
             self._windows.clear()
         if ack is None:
             self.stalled = False
+            return changed
+        if ack.stream == self.outbox.stream and _last_of(ack) > self.outbox.tip().seq:
+            self.outbox.begin_stream()
             return changed
         upto = ack.upto if ack.rewind is None else min(ack.upto, ack.rewind - 1)
         self.outbox.commit(ack.stream, upto, ack.have if ack.rewind is None else ())
@@ -185,3 +191,7 @@ class Sending:
                 wish.after = 0
             self._repeats.pop(0)
         return None
+
+
+def _last_of(ack: Ack) -> int:
+    return max([ack.upto, *(last for _, last in ack.have)])

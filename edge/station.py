@@ -4,6 +4,8 @@ import random
 import threading
 from collections.abc import Callable, Sequence
 
+import structlog
+
 from edge import __version__, home_assistant, messages
 from edge.adapters.broker_mqtt import MqttBroker
 from edge.adapters.mqtt_settings import KEEPALIVE_S, MqttSettings
@@ -11,14 +13,18 @@ from edge.commands import answer, parse_backfill
 from edge.config import Config, MqttSection, password
 from edge.delivery import Relay, RelayLimits, RelayState
 from edge.errors import MessageError
+from edge.heads import head_message
 from edge.messages import Health
-from edge.ports import Clock, Outbox
-from edge.vocabulary import Message, Provenance
+from edge.ports import Clock, Outbox, Signer
+from edge.vocabulary import Bucket, Message, Provenance
 
+DAY_MS = 86_400_000
 HEALTH_S, METERED_HEALTH_S = 300, 900
 """Gauges; what changes is told at once."""
 METERED_KEEPALIVE_S = 240
 """Pings were two thirds of what a month costs; carriers forget a silent connection after 5 min."""
+
+_log = structlog.get_logger(__name__)
 
 
 def mqtt_settings(mqtt: MqttSection) -> MqttSettings:
@@ -50,14 +56,18 @@ class Station:
         interval_s: float,
         health: Callable[[RelayState], Health],
         spread_s: float = 0.0,
+        signer: Signer | None = None,
     ) -> None:
         """Prepare; nothing is sent before `start`. Raises ConfigError.
 
         spread_s: the time over which all devices send what they close at the same moment.
+        signer: the device's key; without one no heads are published.
         """
         self._config, self._clock, self._outbox = config, clock, outbox
         self._provenance, self._interval_s, self._health = provenance, round(interval_s), health
         self._tenant, self._dev = config.device.tenant, config.device.id
+        self._signer = signer
+        self._day = self._now_ms() // DAY_MS
         self._settings = mqtt_settings(config.mqtt)
         self._health_s = METERED_HEALTH_S if config.mqtt.metered else HEALTH_S
         self._stop = threading.Event()
@@ -97,6 +107,18 @@ class Station:
         self.relay.wake.set()
         self._thread.join()
 
+    def stored(self, buckets: Sequence[Bucket]) -> None:
+        """Sign a head with the last interval of a UTC day; called when intervals were stored.
+
+        Without a connection there is none: the birth brings one that covers it.
+        """
+        day = max((bucket.t1_ms for bucket in buckets), default=0) // DAY_MS
+        if buckets and day != self._day:
+            self._day = day
+            if self.relay.state.connected:
+                for head in self._heads():
+                    self.relay.post(head)
+
     def _now_ms(self) -> int:
         return round(self._clock.utc() * 1000)
 
@@ -120,6 +142,24 @@ class Station:
     def _delivery(self) -> messages.Delivery:
         return "commit" if self.relay.state.commits else "puback"
 
+    def _heads(self) -> Sequence[Message]:
+        """Return a head of what is stored now; neither counting nor delivery waits for one."""
+        if self._signer is None:
+            return ()
+        try:
+            head = head_message(
+                self._tenant,
+                self._dev,
+                self._now_ms(),
+                self._outbox.tip(),
+                quality=self._clock.quality(),
+                signer=self._signer,
+            )
+        except Exception:
+            _log.exception("no head signed")
+            return ()
+        return (head,)
+
     def _birth(self) -> Sequence[Message]:
         now_ms = self._now_ms()
         return (
@@ -135,6 +175,7 @@ class Station:
                 interval_s=self._interval_s,
                 zones=[section.zone() for section in self._config.zones],
                 delivery=self._delivery(),
+                key=self._signer.public_key if self._signer else None,
             ),
             messages.privacy_message(
                 self._tenant,
@@ -143,6 +184,7 @@ class Station:
                 interval_s=self._interval_s,
                 insecure_lab=self._settings.insecure_lab,
             ),
+            *self._heads(),
             *self._discovery(),
         )
 

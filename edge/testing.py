@@ -24,6 +24,7 @@ from edge.vocabulary import (
     Receipt,
     StoredRecord,
     TimeQuality,
+    Tip,
     Waiting,
 )
 
@@ -187,6 +188,12 @@ class MemoryOutbox:
                 known = any(first <= record.seq <= last for first, last in spans)
                 change = self._retired.add if known else self._retired.discard
                 change((stream, record.seq))
+
+    def tip(self) -> Tip:
+        """Return how far the present stream goes."""
+        with self._lock:
+            made = len(self._records[self._stream])
+            return Tip(self._stream, made, self._chain, self._dated_until_ms)
 
     def depth(self) -> int:
         """Count the records not yet retired."""

@@ -14,7 +14,7 @@ from edge.bucket_text import bucket_text, read_bucket
 from edge.errors import MessageError
 from edge.messages import RECORD_RETENTION_DAYS, chain_of, iso_utc, seal
 from edge.readings import Totals, subject_of
-from edge.vocabulary import Bucket, StoredRecord, Waiting
+from edge.vocabulary import Bucket, StoredRecord, Tip, Waiting
 
 DAY_MS = 86_400_000
 QUOTA_MB = 200.0
@@ -185,6 +185,15 @@ class SqliteOutbox:
             self._retire_spans(db, stream, spans)
 
         self._file.write(settle)
+
+    def tip(self) -> Tip:
+        """Return how far the present stream goes, retired or not."""
+
+        def look(db: Database) -> Tip:
+            _, stream, seq, chain, until_ms = schema.head_of(db)
+            return Tip(stream, seq, chain, until_ms)
+
+        return self._file.do(look)
 
     def depth(self) -> int:
         """Count the records not yet retired, of all streams."""

@@ -19,7 +19,7 @@ mqtt: {{host: 127.0.0.1, port: 1, insecure_lab: true}}
 COLLECTORS = (b"events.data.microsoft.com", b"OneCollector", b"sentry.io", b"google-analytics")
 
 
-def test_a_run_leaves_the_outbox_and_the_health_file_and_nothing_else(tmp_path):
+def test_a_run_leaves_outbox_key_and_health_file_and_nothing_else(tmp_path):
     clip = Path("tests/data/vtest.mp4").absolute()
     short = tmp_path / "short.mp4"
     capture = cv2.VideoCapture(str(clip))
@@ -37,7 +37,8 @@ def test_a_run_leaves_the_outbox_and_the_health_file_and_nothing_else(tmp_path):
     written = {p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*") if p.is_file()}
     journals = {"data/outbox.sqlite-wal", "data/outbox.sqlite-shm"}
     given = {"lobby.yaml", "short.mp4"}
-    assert written - given - journals == {"data/health.json", "data/lock", "data/outbox.sqlite"}
+    kept = {"data/device.key", "data/health.json", "data/lock", "data/outbox.sqlite"}
+    assert written - given - journals == kept
 
 
 @pytest.mark.parametrize("package", ["onnxruntime", "cv2", "numpy", "scipy"])
