@@ -53,7 +53,7 @@ def test_head_is_byte_equal_to_its_golden_payload_and_obeys_its_schema() -> None
 
 def test_birth_with_a_key_is_byte_equal_to_its_golden_payload_and_obeys_its_schema() -> None:
     assert INFO.payload == (GOLDEN / "info-key-1.1.json").read_bytes()
-    assert INFO.properties == (("schema", "info/1.1"),)
+    assert INFO.properties[0] == ("schema", "info/1.1")
     payload = json.loads(INFO.payload)
     validator("info").validate(payload)
     keyless = {name: value for name, value in payload.items() if name != "key"}

@@ -32,7 +32,7 @@ QUARTER_MS = 900_000
 DAY_MS = 86_400_000
 
 CONFIG = """
-device: {{tenant: t, id: {dev}, name: 大厅}}
+device: {{tenant: t, id: {dev}, name: 大厅, clock: rtc}}
 camera: {{source: {source}, fps: 10}}
 lines: [{{id: door, name: 大门, points: [[0.52, 0.32], [0.52, 0.70]], in: right}}]
 records: {{data_dir: {folder}/data}}
