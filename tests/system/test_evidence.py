@@ -117,7 +117,7 @@ def test_an_export_beside_the_open_outbox_is_intact_and_has_the_month(
 ):
     path, key, outbox = device
     out, said = exported(path, tmp_path)
-    assert f"9 records, signed with the key {key}" in said
+    assert f"9 record(s), signed with the key {key}" in said
     lines = out.read_text("utf-8").splitlines()
     assert [json.loads(line)["seq"] for line in lines] == [*range(2, 11), 10]
     assert lines[:9] == [record.body for record in outbox.pending(99)[1:]]
