@@ -62,7 +62,7 @@ def export(
     if found.key is None:
         ERR.print(f"not signed: {found.unsigned}", style="yellow", markup=False, soft_wrap=True)
     signed = f", signed with the key {found.key}" if found.key else ""
-    ERR.print(f"{found.records} records{signed}", markup=False, highlight=False, soft_wrap=True)
+    ERR.print(f"{found.records} record(s){signed}", markup=False, highlight=False, soft_wrap=True)
 
 
 def verify(

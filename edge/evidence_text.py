@@ -171,13 +171,13 @@ def notes(stream: StreamReport, expected: bool) -> list[str]:
         )
     if stream.undated:
         told.append(
-            f"{who}: {stream.undated} records have no date to rely on and are in no sum"
+            f"{who}: {stream.undated} record(s) without a date to rely on, in no sum"
             " 条记录日期不可靠，未计入合计"
         )
     if stream.key is None:
         told.append(f"{who}: not signed 未签名")
     elif stream.unsigned:
-        told.append(f"{who}: {stream.unsigned} records are not yet signed 条记录尚未签名")
+        told.append(f"{who}: {stream.unsigned} record(s) not yet signed 条记录尚未签名")
     if stream.key is not None and not expected:
         told.append(
             f"{who}: signed with the key {stream.key}; compare it with that of the device's `info`"

@@ -53,7 +53,7 @@ def test_head_is_byte_equal_to_its_golden_payload_and_obeys_its_schema() -> None
 
 def test_birth_with_a_key_is_byte_equal_to_its_golden_payload_and_obeys_its_schema() -> None:
     assert INFO.payload == (GOLDEN / "info-key-1.1.json").read_bytes()
-    assert INFO.properties[0] == ("schema", "info/1.1")
+    assert ("schema", "info/1.1") in INFO.properties
     payload = json.loads(INFO.payload)
     validator("info").validate(payload)
     keyless = {name: value for name, value in payload.items() if name != "key"}
@@ -65,7 +65,7 @@ def test_birth_with_a_key_is_byte_equal_to_its_golden_payload_and_obeys_its_sche
 
 def test_head_is_retained_and_acknowledged() -> None:
     assert (HEAD.topic, HEAD.qos, HEAD.retain) == (f"pc/v1/{TENANT}/{DEV}/head", 1, True)
-    assert HEAD.properties == (("schema", "head/1.0"),)
+    assert ("schema", "head/1.0") in HEAD.properties
 
 
 def test_schema_forbids_unknown_fields_and_asks_for_all_others() -> None:

@@ -278,7 +278,7 @@ def test_a_date_outside_of_the_month_is_named_or_not_summed() -> None:
     report = judge(chained(records))
     assert report.intact
     assert (report.records, report.undated) == (2, 1)
-    assert "1 records have no date" in notes(report, expected=False)[0]
+    assert "1 record(s) without a date" in notes(report, expected=False)[0]
 
 
 def test_records_around_the_month_are_verified_and_not_summed() -> None:
