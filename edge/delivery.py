@@ -86,7 +86,7 @@ class Relay:
     ) -> None:
         """Take the ports; the callables run on the relay's thread.
 
-        announce: what to publish when a backend begins or ceases to ack.
+        announce: what to publish when a backend begins or ceases to ack, or when asked to.
         """
         self._outbox = outbox
         self._broker = broker
@@ -106,6 +106,7 @@ class Relay:
         self._connect_at = 0.0
         self._send_at = 0.0
         self._health_at = 0.0
+        self._announce_due = False
         self.wake = wake or threading.Event()
 
     @property
@@ -123,6 +124,11 @@ class Relay:
         self._health_at = self._clock.monotonic()
         self.wake.set()
 
+    def announce_again(self) -> None:
+        """Publish the birth once more, because it says something else now; any thread."""
+        self._announce_due = True
+        self.wake.set()
+
     def run(self, stop: threading.Event) -> None:
         """Deliver until `stop` is set, then drain for a bounded time and say goodbye."""
         while not stop.is_set():
@@ -137,6 +143,10 @@ class Relay:
         self._take_acks(now)
         if not self._broker.connected:
             return self._reconnect(now)
+        if self._announce_due:
+            self._announce_due = False
+            for message in self._announce():
+                self._broker.publish(message)
         if now >= self._health_at:
             self._send_health(now)
         if now >= self._send_at and self._send_batch() is None:

@@ -41,7 +41,9 @@ RECORD_RETENTION_DAYS = 35
 HEALTH_LIVES_FOR_INTERVALS = 3
 
 State = Literal["online", "offline", "lost"]
-Leaf = Literal["counts", "ack", "status", "info", "health", "privacy"]
+Leaf = Literal[
+    "counts", "ack", "status", "info", "health", "privacy", "config/desired", "config/reported"
+]
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 

@@ -2,7 +2,8 @@
 
 import random
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from edge import __version__, messages
 from edge.adapters.broker_mqtt import MqttBroker
@@ -41,10 +42,17 @@ class Station:
         *,
         interval_s: float,
         health: Callable[[RelayState], Health],
+        heard: Mapping[messages.Leaf, Callable[[bytes], None]] | None = None,
+        born_too: Callable[[], Sequence[Message]] = tuple,
     ) -> None:
-        """Prepare; nothing is sent before `start`. Raises ConfigError."""
-        self._config, self._clock, self._outbox = config, clock, outbox
-        self._provenance, self._interval_s, self._health = provenance, round(interval_s), health
+        """Prepare; nothing is sent before `start`. Raises ConfigError.
+
+        heard: who takes what comes on other topics of this device, on another thread.
+        born_too: what else belongs to the birth.
+        """
+        self._clock, self._outbox, self._born_too = clock, outbox, born_too
+        self._described = config, provenance
+        self._interval_s, self._health = round(interval_s), health
         self._tenant, self._dev = config.device.tenant, config.device.id
         self._settings = mqtt_settings(config.mqtt)
         self._stop = threading.Event()
@@ -53,7 +61,10 @@ class Station:
             self._dev,
             lambda: self._status("lost"),
             self._birth,
-            {messages.topic(self._tenant, self._dev, "ack"): self._receive_ack},
+            {
+                messages.topic(self._tenant, self._dev, leaf): partial(_payload_only, take)
+                for leaf, take in {"ack": self._receive_ack, **(heard or {})}.items()
+            },
         )
         self.relay = Relay(
             outbox,
@@ -72,6 +83,11 @@ class Station:
         """Begin to connect and deliver, in a thread of its own."""
         self._thread.start()
 
+    def describe(self, config: Config, provenance: Provenance) -> None:
+        """Let the birth speak of another config from now on; callable from any thread."""
+        self._described = config, provenance
+        self.relay.announce_again()
+
     def stop(self) -> None:
         """Deliver what can be, say goodbye, end the thread; a silent broker is given 20 s."""
         self._stop.set()
@@ -86,7 +102,7 @@ class Station:
             self._tenant, self._dev, self._now_ms(), state, self._delivery()
         )
 
-    def _receive_ack(self, _topic: str, payload: bytes) -> None:
+    def _receive_ack(self, payload: bytes) -> None:
         self.relay.receive_ack(payload)
 
     def _delivery(self) -> messages.Delivery:
@@ -94,6 +110,7 @@ class Station:
 
     def _birth(self) -> Sequence[Message]:
         now_ms = self._now_ms()
+        config, provenance = self._described
         return (
             self._status("online"),
             messages.info_message(
@@ -102,10 +119,10 @@ class Station:
                 now_ms,
                 software=__version__,
                 stream=self._outbox.stream,
-                provenance=self._provenance,
-                lines=[section.line() for section in self._config.lines],
+                provenance=provenance,
+                lines=[section.line() for section in config.lines],
                 interval_s=self._interval_s,
-                zones=[section.zone() for section in self._config.zones],
+                zones=[section.zone() for section in config.zones],
                 delivery=self._delivery(),
             ),
             messages.privacy_message(
@@ -115,9 +132,14 @@ class Station:
                 interval_s=self._interval_s,
                 insecure_lab=self._settings.insecure_lab,
             ),
+            *self._born_too(),
         )
 
     def _health_message(self, state: RelayState) -> Message:
         return messages.health_message(
             self._tenant, self._dev, self._now_ms(), self._health(state), interval_s=60
         )
+
+
+def _payload_only(take: Callable[[bytes], None], _topic: str, payload: bytes) -> None:
+    take(payload)
