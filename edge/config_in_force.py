@@ -157,9 +157,9 @@ class ConfigInForce:
             self._shadow.rename(desired)
         else:
             self._shadow.try_out(desired, now, unsaved=unsaved)
-        # On disk before anything is done: a crash must find that this was a trial. Not `seen`,
-        # so that it is tried when it comes again.
-        if not self._save():
+        # A trial is on disk before anything is done: a crash must find that it was one. If that
+        # fails it is not `seen`, so that it is tried when it comes again.
+        if self._shadow.kept.trial not in (None, before.trial) and not self._save():
             problem = "it cannot be stored on the device, is its disk full? Nothing was changed"
             report = Report("rejected", desired.rev, (problem,))
             self._shadow.kept = replace(before, report=report)

@@ -49,7 +49,7 @@ def merged(file: Config, desired: Mapping[str, object]) -> Config:
     except ValidationError as error:
         refused += sentences(error, Config)
     if refused:
-        raise ConfigError("\n".join(f"config.{sentence}" for sentence in refused))
+        raise ConfigError("\n".join(f"config.{_printable(sentence)}" for sentence in refused))
     return config
 
 
@@ -88,3 +88,8 @@ def _refusal(path: str, exists: bool, key: str, allowed: tuple[str, ...]) -> str
     if exists:
         return f"{path}: cannot be changed over MQTT; {_CHANGEABLE}"
     return f"{path}: {unknown(key, allowed)}"
+
+
+def _printable(sentence: str) -> str:
+    """Keep a hostile key from breaking the line, in a log or on a screen."""
+    return "".join(c if c.isprintable() else "?" for c in sentence)

@@ -138,7 +138,8 @@ class Shadow:
 
     def take_back(self) -> None:
         """The sender wants nothing any more: the file alone is in force."""
-        self.kept = Kept(self.kept.base)
+        if self.kept != Kept(self.kept.base):
+            self.kept = Kept(self.kept.base)
 
     def watch(self, now: float, took_s: float, *, picture: bool, unsaved: int = 0) -> None:
         """Follow one step of the pipeline that did not raise; it may end the trial either way.
