@@ -153,7 +153,9 @@ class ConfigInForce:
         except ConfigError as error:
             self._reject(desired.digest, desired.rev, error)
             return
-        if config.hash() == self.current.config.hash():
+        if config.hash() == self._config_of(before.applied).hash():
+            self._shadow.apply(desired)
+        elif config.hash() == self.current.config.hash():
             self._shadow.rename(desired)
         else:
             self._shadow.try_out(desired, now, unsaved=unsaved)
@@ -175,6 +177,9 @@ class ConfigInForce:
             raise ConfigError(f"config: nobody can be counted with it ({what})") from error
         return config
 
+    def _config_of(self, desired: Desired | None) -> Config:
+        return merged(self._base, desired.config) if desired else self._base
+
     def _reject(self, digest: str, rev: str | None, error: LobbyCountError) -> None:
         if digest != self._shadow.kept.seen:
             self._shadow.reject(digest, rev, tuple(str(error).splitlines()))
@@ -188,8 +193,8 @@ class ConfigInForce:
         if kept is self._followed:
             return
         self._followed, wanted = kept, kept.wanted
-        config = merged(self._base, wanted.config) if wanted else self._base
-        self.current = InForce(config, wanted.rev if wanted else None, kept.report)
+        rev = wanted.rev if wanted else None
+        self.current = InForce(self._config_of(wanted), rev, kept.report)
         if not unsaid:
             report = kept.report
             _log.info("shadow", state=report.state, rev=report.rev, errors=list(report.errors))

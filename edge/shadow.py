@@ -118,23 +118,23 @@ class Shadow:
         """Answer a document that cannot be used; what is in force stays."""
         self.kept = replace(self.kept, report=Report("rejected", rev, errors), seen=digest)
 
+    def apply(self, desired: Desired) -> None:
+        """Put a document in force that counts as what is proven does: there is nothing to try."""
+        report = Report("applied", desired.rev)
+        self.kept = Kept(self.kept.base, report, applied=desired, seen=desired.digest)
+
     def try_out(self, desired: Desired, now: float, *, unsaved: int = 0) -> None:
-        """Put a document in force on probation; one that was proven before needs none.
+        """Put a document in force on probation.
 
         now: seconds on the monotonic clock. unsaved: closed intervals not stored by now.
         """
-        if self.kept.applied is not None and desired.digest == self.kept.applied.digest:
-            self._apply(desired)
-            return
-        self._try(desired)
+        self.rename(desired)
         self._since, self._pictures, self._unsaved = now, 0, unsaved
 
     def rename(self, desired: Desired) -> None:
-        """Answer a document that counts as what is in force does: there is nothing to try."""
-        if self.on_probation:
-            self._try(desired)
-        else:
-            self._apply(desired)
+        """Go on with a trial under another document, which counts in the same way."""
+        report = Report("probation", desired.rev)
+        self.kept = replace(self.kept, trial=desired, report=report, seen=desired.digest)
 
     def take_back(self) -> None:
         """The sender wants nothing any more: the file alone is in force."""
@@ -177,14 +177,6 @@ class Shadow:
             report = Report("applied", applied.rev) if applied else Report()
             self.kept = replace(self.kept, report=report, seen=None)
         self.kept = replace(self.kept, trial=None)
-
-    def _try(self, desired: Desired) -> None:
-        report = Report("probation", desired.rev)
-        self.kept = replace(self.kept, trial=desired, report=report, seen=desired.digest)
-
-    def _apply(self, desired: Desired) -> None:
-        report = Report("applied", desired.rev)
-        self.kept = Kept(self.kept.base, report, applied=desired, seen=desired.digest)
 
     def _pass(self, trial: Desired) -> None:
         # A later document may have been rejected meanwhile; that is still its answer.

@@ -77,12 +77,6 @@ def test_a_disk_that_was_full_before_is_not_the_fault_of_a_trial():
     assert told(shadow) == ("applied", "a", "a")
 
 
-def test_what_was_proven_comes_back_without_a_trial():
-    shadow = trying(applied=B)
-    shadow.try_out(B, 101.0)
-    assert told(shadow) == ("applied", "b", "b")
-
-
 def test_a_document_refused_during_a_trial_leaves_it_and_stays_answered():
     shadow = trying()
     shadow.reject("digest", "b", ("wrong",))
@@ -195,6 +189,21 @@ def payload(desired):
 
 def reported(settings):
     return json.loads(settings.reported(0).payload)
+
+
+def test_what_counts_as_the_proven_config_does_needs_no_trial(tmp_path):
+    settings = ConfigInForce(file_config(tmp_path), lambda _: None)
+    settings.hear(payload(A), 0.0)
+    settings.watch(60.0, 0.1, picture=True, unsaved=0)
+    for rev, wish, state in (
+        ("named", A.config | {"device": {"name": "大厅"}}, "applied"),
+        ("b", B.config, "probation"),
+        ("a again", A.config, "applied"),
+    ):
+        settings.hear(payload(Desired(rev, wish)), 61.0)
+        said = reported(settings)
+        assert (said["state"], said["rev"], said["in_force"]) == (state, rev, rev)
+        assert settings.current.config.hash() == merged(settings._base, wish).hash()
 
 
 def test_a_dry_run_that_raises_is_a_refusal(tmp_path):
