@@ -327,3 +327,16 @@ def test_wake_makes_a_resting_relay_send_now() -> None:
     bench.relay.wake.set()
     thread.join(5)
     assert not thread.is_alive()
+
+
+def test_the_birth_is_published_again_when_it_says_something_else() -> None:
+    bench = Bench()
+    birth = status_message("t", "d", 0, "online")
+    bench.relay._announce = lambda: [birth]
+    bench.relay.announce_again()
+    bench.steps(3)
+    assert bench.broker.published.count(birth) == 1
+    bench.relay.announce_again()
+    assert bench.relay.wake.is_set()
+    bench.steps(1)
+    assert bench.broker.published.count(birth) == 2
