@@ -204,7 +204,7 @@ def info_message(
 ) -> Message:
     """Return the birth message: what runs here and what its numbers mean.
 
-    Of a line or zone id and name leave the device, never where it lies in the picture.
+    Of a line or zone its id and name are said here, not where it lies in the picture.
     """
     fields: dict[str, object] = {
         "at": iso_utc(at_ms),

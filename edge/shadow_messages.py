@@ -14,7 +14,7 @@ from edge.vocabulary import Message
 
 LONGEST_REV = 64
 LARGEST_BYTES = 65_536
-"""Of a `config/desired`; 32 lines and 32 zones of a hundred corners each fit."""
+"""Of a `config/desired`; 32 lines and 32 zones of fifty corners each fit."""
 MOST_ERRORS = 20
 LONGEST_ERROR = 400
 EXAMPLE = (

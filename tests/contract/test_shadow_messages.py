@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator, ValidationError
 from edge.config import Config, load
 from edge.config_drawings import LineSection, ZoneSection
 from edge.config_in_force import ConfigInForce
-from edge.config_remote import merged, remote_part
+from edge.config_remote import base_of, merged, remote_part
 from edge.errors import ConfigError, MessageError
 from edge.shadow import Desired, Report
 from edge.shadow_messages import (
@@ -233,6 +233,26 @@ def test_objects_are_merged_and_lists_replaced(tmp_path):
     assert config.mqtt == load(file).mqtt
     new = [{"id": "side", "points": [[0.2, 0.6], [0.8, 0.6]], "in": "up"}]
     assert [line.id for line in merged(load(file), {"lines": new}).lines] == ["side"]
+
+
+def test_an_outline_nobody_can_have_drawn_is_refused_at_once():
+    many = [[0.5, k / 4000] for k in range(4000)]
+    (sentence,) = refused({"zones": [{"id": "a", "polygon": many}]})
+    assert sentence.startswith("config.zones[0].polygon: tuple should have at most 100 items")
+    (sentence,) = refused({"lines": [{"id": "a", "points": many, "in": "left"}]})
+    assert sentence.startswith("config.lines[0].points: tuple should have at most 100 items")
+
+
+def test_a_setting_written_down_counts_as_an_edit_and_a_default_of_the_program_does_not(tmp_path):
+    file = tmp_path / "lobby.yaml"
+    texts = [
+        GOOD.read_text("utf-8") + more for more in ("", "# 备注\n", "counting: {hold_s: 0.3}\n")
+    ]
+    bases = []
+    for text in texts:
+        file.write_text(text, "utf-8")
+        bases.append(base_of(load(file)))
+    assert bases[0] == bases[1] != bases[2]
 
 
 def test_an_answer_is_never_much_longer_than_the_question():

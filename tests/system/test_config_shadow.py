@@ -1,7 +1,9 @@
 """The config changed over a real broker while a real device counts real footage."""
 
 import json
+import re
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
@@ -244,3 +246,25 @@ def test_without_a_camera_a_trial_waits_and_no_secret_is_on_the_wire(tmp_path, p
     assert not [m for m in said if SECRET.encode() in m.payload or SECRET in str(m.user)]
     kept = stored + (tmp_path / "log").read_text("utf-8") + shown.stdout
     assert SECRET not in kept
+
+
+SAVE = """
+import sys
+from pathlib import Path
+from edge.adapters.shadow_file import ShadowFile
+from edge.shadow import Kept
+ShadowFile(Path(sys.argv[1])).save(Kept("base"))
+"""
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
+def test_what_is_kept_is_on_the_disk_before_and_after_it_has_its_name(tmp_path):
+    trace, data = tmp_path / "trace", tmp_path / "data"
+    data.mkdir()
+    calls = "trace=openat,fsync,rename,renameat,renameat2"
+    command = ["strace", "-e", calls, "-o", str(trace), sys.executable, "-c", SAVE, str(data)]
+    subprocess.run(command, check=True)
+    text = trace.read_text("utf-8")
+    text = text[text.index("shadow.tmp") :]
+    steps = re.findall(r"^(fsync|rename)|(data)\"", text, re.MULTILINE)
+    assert [a or b for a, b in steps] == ["fsync", "rename", "data", "fsync"]
