@@ -1,18 +1,14 @@
 """The composition root: config → adapters → pipeline and relay → threads, signals."""
 
-import hashlib
 import signal
 import threading
-from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from functools import partial
 from secrets import randbits
 from types import FrameType
 
 import structlog
 
-from edge.adapters.camera_address import shown
 from edge.adapters.camera_opencv import ClipSource, LiveSource, open_source
 from edge.adapters.clock import RecordingClock, SystemClock, boot_id
 from edge.adapters.data_folder import claim
@@ -22,25 +18,25 @@ from edge.adapters.device_key import open_key
 from edge.adapters.model_catalog import load_catalog
 from edge.adapters.outbox_sqlite import SqliteOutbox
 from edge.aggregation import Aggregator
-from edge.calibration import Calibration, Conditions
 from edge.config import Config
+from edge.config_in_force import ConfigInForce
 from edge.counting import Counter
 from edge.errors import DeviceKeyError, OutboxError
 from edge.heads import fingerprint
 from edge.intervals import Redater
-from edge.monitor import Monitor
 from edge.pipeline import Pipeline, Stages
 from edge.ports import Outbox, Signer
-from edge.station import Station
+from edge.rehearsal import rehearse
+from edge.service import Service
+from edge.shadow import PROBATION_S
 from edge.timeline import Timeline
 from edge.tracking import Tracker, TrackerSettings
-from edge.vocabulary import Bucket, Line, Provenance, Zone
+from edge.vocabulary import Line, Provenance, Zone
 from edge.zones import ZoneCounter
 
 OUTBOX_FILE = "outbox.sqlite"
 SPREAD_S = 30.0
 """Every device of a city closes its interval on the quarter hour; they send within this time."""
-
 
 _log = structlog.get_logger(__name__)
 
@@ -103,9 +99,10 @@ def build_stages(config: Config, model_hash: str, interval_s: float) -> Stages:
     )
 
 
-def run_device(config: Config) -> None:
+def run_device(config: Config, *, probation_s: float = PROBATION_S) -> None:
     """Count until SIGTERM or SIGINT (or the end of a clip), then close the last interval.
 
+    probation_s: how long a config that came over MQTT is tried; shorter in tests only.
     Raises ModelError, OutboxError, ConfigError or CameraError before anything runs, and
     OutboxError at the end when intervals could not be stored.
     """
@@ -117,7 +114,7 @@ def run_device(config: Config) -> None:
         stack.enter_context(claim(config.records.data_dir))
         outbox = SqliteOutbox(config.records.data_dir / OUTBOX_FILE, config.device.id)
         stack.callback(outbox.close)
-        pipeline = _run(config, clock, source, outbox)
+        pipeline = _run(config, clock, source, outbox, probation_s)
     if pipeline.progress.unsaved:
         raise OutboxError(
             f"{config.records.data_dir}: {pipeline.progress.unsaved} intervals could not be"
@@ -125,14 +122,12 @@ def run_device(config: Config) -> None:
         )
 
 
-def conditions_of(config: Config, model_hash: str) -> Conditions:
-    """Return what a calibration made now would hold for."""
-    view = hashlib.sha256(shown(config.camera.source).encode()).hexdigest()[:12]
-    return Conditions(config.device.id, config.hash(), model_hash, view)
-
-
 def _run(
-    config: Config, clock: SystemClock, source: ClipSource | LiveSource, outbox: Outbox
+    config: Config,
+    clock: SystemClock,
+    source: ClipSource | LiveSource,
+    outbox: Outbox,
+    probation_s: float,
 ) -> Pipeline:
     interval_s = config.records.interval_min * 60.0
     if isinstance(source, ClipSource):
@@ -140,43 +135,26 @@ def _run(
         timeline = Timeline(RecordingClock(clock.utc()), waits=False)
     else:
         timeline = Timeline(clock, boot=boot_id())
-    pipeline = build_pipeline(config, outbox, timeline, interval_s=interval_s)
-    conditions = conditions_of(config, pipeline.provenance.model)
-    lines = [line.id for line in config.lines]
-    calibration = Calibration(config.records.data_dir, lines, conditions)
 
-    def calibrate() -> None:
-        pipeline.cals = calibration.cals(round(clock.utc() * 1000))
+    def dry_run(candidate: Config) -> None:
+        rehearse(build_stages(candidate, "rehearsal", interval_s), config.device.id)
 
-    calibrate()
-    # Calibrations belong to lines; the birth can name one only where there is one line.
-    cal = pipeline.cals.get(lines[0]) if len(lines) == 1 else None
-    born = replace(pipeline.provenance, cal=cal)
-    monitor = Monitor(config.records.data_dir, clock, pipeline, outbox, source)
-    station = Station(
-        config,
+    settings = ConfigInForce(config, dry_run, probation_s=probation_s)
+    pipeline = build_pipeline(settings.current.config, outbox, timeline, interval_s=interval_s)
+    model_hash = pipeline.provenance.model
+    service = Service(
+        settings,
         clock,
+        pipeline,
         outbox,
-        born,
+        source,
+        stages_of=partial(build_stages, model_hash=model_hash, interval_s=interval_s),
         interval_s=interval_s,
-        health=monitor.health,
-        signer=_signer(config),
         spread_s=0.0 if isinstance(source, ClipSource) else SPREAD_S,
+        signer=_signer(config),
     )
-
-    def saved(buckets: Sequence[Bucket]) -> None:
-        station.relay.saved()
-        station.stored(buckets)
-        calibrate()  # an audit made or expired meanwhile holds from the next interval on
-
-    pipeline.on_saved(saved)
     _close_on_signal(source)
-    station.start()
-    try:
-        pipeline.run(source.frames(), lambda step: monitor.tick(step, station.relay))
-    finally:
-        station.stop()
-        monitor.report(station.relay.state)
+    service.run(source.frames())
     return pipeline
 
 

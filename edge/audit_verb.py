@@ -8,7 +8,7 @@ from pathlib import Path
 from edge import calibration
 from edge.adapters.model_catalog import load_catalog
 from edge.adapters.record_reader import read_records
-from edge.app import OUTBOX_FILE, conditions_of
+from edge.app import OUTBOX_FILE
 from edge.audit import Mark, Mode, Row, Verdict, Watch, compare_events, judge_lines
 from edge.audit_intervals import (
     TOLERANCE_MS,
@@ -27,11 +27,13 @@ from edge.audit_request import (
 )
 from edge.calibration import Conditions
 from edge.config import Config
+from edge.config_in_force import in_force
 from edge.errors import BadInputError
 from edge.live_tally import count_live
 from edge.messages import iso_utc
 from edge.records import CountRecord
 from edge.replay import EPOCH_2026, Replay, ReplayOptions, replay
+from edge.service import conditions_of
 from edge.tally import Tally
 from edge.vocabulary import Crossing, TimeQuality
 
@@ -45,6 +47,7 @@ def audit(
 
     Raises LobbyCountError with the place, the reason and what works instead.
     """
+    config = in_force(config).config  # what the records are counted with
     check_request(config, request)
     model = load_catalog(config.model.folder).entry(config.model.name)
     conditions = conditions_of(config, model.hash)

@@ -17,6 +17,7 @@ from edge.adapters import health as machine
 from edge.adapters.listener_mqtt import listen as receive
 from edge.audit_cli import audit
 from edge.config import Config, broker_section, load, missing_files, with_broker
+from edge.config_in_force import in_force
 from edge.errors import BadInputError, BrokerError, LobbyCountError, MessageError
 from edge.evidence_cli import export, verify
 from edge.messages import canonical
@@ -76,6 +77,8 @@ def check(file: Annotated[Path, typer.Argument(help="The config file. 配置文�
         f"{file}: ok, {len(config.lines)} line(s), {len(config.zones)} zone(s),"
         f" config hash {config.hash()}"
     )
+    if told := in_force(config).told:
+        OUT.print(told, markup=False, soft_wrap=True)
     for missing in missing_files(config):
         OUT.print(f"not on this machine, the device needs it: {missing}", markup=False)
 

@@ -20,6 +20,8 @@ from edge.vocabulary import DailyWindow, Line, Point, Zone, ZoneKind
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 Direction = Literal["up", "down", "left", "right"]
+MOST_CORNERS = 100
+"""Nobody draws more; checking and following an outline takes time that the counting needs."""
 Outline = tuple[tuple[Share, Share], ...]
 
 _HEADING: dict[str, Point] = {"up": (0, -1), "down": (0, 1), "left": (-1, 0), "right": (1, 0)}
@@ -39,7 +41,9 @@ class LineSection(Section):
 
     id: Slug = Field(examples=["door"])
     name: str = Field(default="", max_length=120, examples=["大门"])
-    points: tuple[tuple[Share, Share], ...] = Field(examples=[[[0.2, 0.6], [0.8, 0.6]]])
+    points: tuple[tuple[Share, Share], ...] = Field(
+        max_length=MOST_CORNERS, examples=[[[0.2, 0.6], [0.8, 0.6]]]
+    )
     entry: Direction = Field(alias="in", examples=["down"])
 
     @model_validator(mode="after")
@@ -75,7 +79,9 @@ class ZoneSection(Section):
 
     id: Slug = Field(examples=["waiting"])
     name: str = Field(default="", max_length=120, examples=["等候区"])
-    polygon: Outline = Field(examples=[[[0.5, 0.5], [0.9, 0.5], [0.9, 0.9]]])
+    polygon: Outline = Field(
+        max_length=MOST_CORNERS, examples=[[[0.5, 0.5], [0.9, 0.5], [0.9, 0.9]]]
+    )
     kind: ZoneKind = Field(default=ZoneKind.PLAIN, examples=["queue"])
     windows: tuple[str, ...] = Field(
         default=(), max_length=48, examples=[["09:00-11:30", "14:00-16:00"]]

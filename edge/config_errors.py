@@ -5,6 +5,7 @@ new setting explains itself.
 """
 
 import re
+from collections.abc import Sequence
 from difflib import get_close_matches
 from json import dumps
 from pathlib import Path
@@ -21,16 +22,33 @@ def explain(path: Path, document: Any, error: ValidationError, model: type[BaseM
 
     document: what ruamel.yaml's round-trip loader returned, with its line marks.
     """
+    found = {(_line_of(document, location), text) for location, text in _findings(error, model)}
+    return "\n".join(f"{path}:{line}: {text}" for line, text in sorted(found))
+
+
+def sentences(error: ValidationError, model: type[BaseModel]) -> list[str]:
+    """Return the same without a file: `path: what; what is allowed, e.g. …` per problem."""
+    return sorted({text for _, text in _findings(error, model)})
+
+
+def _findings(error: ValidationError, model: type[BaseModel]) -> list[tuple[Location, str]]:
     schema = model.model_json_schema()
     problems = error.errors(include_url=False)
     deep = {problem["loc"][:n] for problem in problems for n in range(len(problem["loc"]))}
     # A list whose only item is wrong is also "too short": that would be said twice.
-    lines = {
-        (_line_of(document, problem["loc"]), _sentence(problem, schema))
+    return [
+        (problem["loc"], _sentence(problem, schema))
         for problem in problems
         if problem["loc"] not in deep
-    }
-    return "\n".join(f"{path}:{line}: {text}" for line, text in sorted(lines))
+    ]
+
+
+def unknown(key: str, allowed: Sequence[str]) -> str:
+    """Say what may have been meant by a setting there is not."""
+    close = get_close_matches(key, allowed, n=1)
+    if close:
+        return f"unknown setting; did you mean {close[0]!r}?"
+    return f"unknown setting; allowed here: {', '.join(allowed)}"
 
 
 def _line_of(document: Any, location: Location) -> int:
@@ -50,7 +68,7 @@ def _sentence(problem: ErrorDetails, schema: dict[str, Any]) -> str:
     location = problem["loc"]
     where = _dotted(location)
     if problem["type"] == "extra_forbidden":
-        return f"{where}: {_unknown(str(location[-1]), _node(schema, location[:-1]))}"
+        return f"{where}: {unknown(str(location[-1]), _allowed(schema, location[:-1]))}"
     if problem["type"] == "missing":
         return f"{where}: is missing{_example(schema, location)}"
     if problem["type"] == "value_error":
@@ -80,12 +98,8 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _unknown(key: str, parent: dict[str, Any]) -> str:
-    allowed = list(parent.get("properties", {}))
-    close = get_close_matches(key, allowed, n=1)
-    if close:
-        return f"unknown setting; did you mean {close[0]!r}?"
-    return f"unknown setting; allowed here: {', '.join(allowed)}"
+def _allowed(schema: dict[str, Any], location: Location) -> list[str]:
+    return list(_node(schema, location).get("properties", {}))
 
 
 def _example(schema: dict[str, Any], location: Location) -> str:

@@ -90,7 +90,7 @@ class Relay:
     ) -> None:
         """Take the ports; the callables run on the relay's thread.
 
-        announce: what to publish when a backend begins or ceases to ack.
+        announce: what to publish when a backend begins or ceases to ack, or when asked to.
         """
         self._outbox = outbox
         self._broker = broker
@@ -113,6 +113,7 @@ class Relay:
         self._connect_at = 0.0
         self._send_at = 0.0
         self._health_at = 0.0
+        self._announce_due = False
         self.wake = wake or threading.Event()
 
     @property
@@ -145,6 +146,11 @@ class Relay:
         self._health_at = self._clock.monotonic()
         self.wake.set()
 
+    def announce_again(self) -> None:
+        """Publish the birth once more, because it says something else now; any thread."""
+        self._announce_due = True
+        self.wake.set()
+
     def run(self, stop: threading.Event) -> None:
         """Deliver until `stop` is set, then drain for a bounded time and say goodbye."""
         while not stop.is_set():
@@ -159,6 +165,9 @@ class Relay:
         self._take_what_came(now)
         if not self._broker.connected:
             return self._reconnect(now)
+        if self._announce_due:
+            self._announce_due = False
+            self._announce_now()
         while self._posts:
             self._broker.publish(self._posts.popleft())
         if now >= self._health_at:

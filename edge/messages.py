@@ -45,7 +45,17 @@ HEALTH_LIVES_FOR_INTERVALS = 3
 State = Literal["online", "offline", "lost"]
 Answer = Literal["accepted", "rejected"]
 Leaf = Literal[
-    "counts", "ack", "status", "info", "health", "privacy", "head", "cmd/backfill", "rsp/backfill"
+    "counts",
+    "ack",
+    "status",
+    "info",
+    "health",
+    "privacy",
+    "head",
+    "config/desired",
+    "config/reported",
+    "cmd/backfill",
+    "rsp/backfill",
 ]
 RESPONSE_LIVES_S = 3600
 
@@ -223,7 +233,7 @@ def info_message(
 ) -> Message:
     """Return the birth message: what runs here and what its numbers mean.
 
-    Of a line or zone id and name leave the device, never where it lies in the picture.
+    Of a line or zone its id and name are said here, not where it lies in the picture.
     key: the public key that the device signs its heads with, 64 hex digits.
     """
     fields: dict[str, object] = {

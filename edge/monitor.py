@@ -2,6 +2,7 @@
 
 import os
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 
 import structlog
@@ -31,7 +32,11 @@ class Monitor:
         pipeline: Pipeline,
         outbox: Outbox,
         source: ClipSource | LiveSource,
+        *,
+        shadow: Callable[[], str | None] = lambda: None,
     ) -> None:
+        """Prepare. shadow: tells the rev of the config in force that came over MQTT."""
+        self._shadow = shadow
         self._folder, self._clock, self._pipeline = folder, clock, pipeline
         self._outbox, self._source = outbox, source
         self._started = clock.monotonic()
@@ -91,6 +96,7 @@ class Monitor:
             memory_mb=gauges.memory_mb,
             disk_free_mb=gauges.disk_free_mb,
             temperature_c=gauges.temperature_c,
+            config_over_mqtt=self._shadow(),
         )
 
     def _fps(self) -> float | None:

@@ -146,6 +146,23 @@ class Pipeline:
         People who are followed stay followed; who stands on a line is seen there anew.
         """
         self.finish()
+        self._go_on_with(stages)
+
+    def recover(self, stages: Stages) -> None:
+        """Go on with these stages after the present ones have raised.
+
+        Of the open interval is kept what the present ones still give: all, or all that was
+        booked, or what the last draft holds.
+        """
+        for end in (self.finish, self._cut):
+            try:
+                end()
+                break
+            except Exception:
+                _log.exception("stages.failed", step=end.__name__)
+        self._go_on_with(stages)
+
+    def _go_on_with(self, stages: Stages) -> None:
         self._counter, self._zones = stages.counter, stages.zones
         self._new_aggregator, self.provenance = stages.aggregator, stages.provenance
         self._books.redate = stages.redate

@@ -2,7 +2,8 @@
 
 import random
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import structlog
 
@@ -57,14 +58,19 @@ class Station:
         health: Callable[[RelayState], Health],
         spread_s: float = 0.0,
         signer: Signer | None = None,
+        heard: Mapping[messages.Leaf, Callable[[bytes], None]] | None = None,
+        born_too: Callable[[], Sequence[Message]] = tuple,
     ) -> None:
         """Prepare; nothing is sent before `start`. Raises ConfigError.
 
         spread_s: the time over which all devices send what they close at the same moment.
         signer: the device's key; without one no heads are published.
+        heard: who takes what comes on other topics of this device, on another thread.
+        born_too: what else belongs to the birth.
         """
-        self._config, self._clock, self._outbox = config, clock, outbox
-        self._provenance, self._interval_s, self._health = provenance, round(interval_s), health
+        self._clock, self._outbox, self._born_too = clock, outbox, born_too
+        self._described = config, provenance
+        self._interval_s, self._health = round(interval_s), health
         self._tenant, self._dev = config.device.tenant, config.device.id
         self._signer = signer
         self._day = self._now_ms() // DAY_MS
@@ -77,8 +83,12 @@ class Station:
             lambda: self._status("lost"),
             self._birth,
             {
-                messages.topic(self._tenant, self._dev, "ack"): self._receive_ack,
-                messages.topic(self._tenant, self._dev, "cmd/backfill"): self._receive_backfill,
+                messages.topic(self._tenant, self._dev, leaf): partial(_payload_only, take)
+                for leaf, take in {
+                    "ack": self._receive_ack,
+                    "cmd/backfill": self._receive_backfill,
+                    **(heard or {}),
+                }.items()
             },
         )
         self.relay = Relay(
@@ -100,6 +110,11 @@ class Station:
     def start(self) -> None:
         """Begin to connect and deliver, in a thread of its own."""
         self._thread.start()
+
+    def describe(self, config: Config, provenance: Provenance) -> None:
+        """Let the birth speak of another config from now on; callable from any thread."""
+        self._described = config, provenance
+        self.relay.announce_again()
 
     def stop(self) -> None:
         """Deliver what can be, say goodbye, end the thread; a silent broker is given 20 s."""
@@ -127,10 +142,10 @@ class Station:
             self._tenant, self._dev, self._now_ms(), state, self._delivery()
         )
 
-    def _receive_ack(self, _topic: str, payload: bytes) -> None:
+    def _receive_ack(self, payload: bytes) -> None:
         self.relay.receive_ack(payload)
 
-    def _receive_backfill(self, _topic: str, payload: bytes) -> None:
+    def _receive_backfill(self, payload: bytes) -> None:
         error = None
         try:
             wish = parse_backfill(payload)
@@ -162,6 +177,7 @@ class Station:
 
     def _birth(self) -> Sequence[Message]:
         now_ms = self._now_ms()
+        config, provenance = self._described
         return (
             self._status("online"),
             messages.info_message(
@@ -170,10 +186,10 @@ class Station:
                 now_ms,
                 software=__version__,
                 stream=self._outbox.stream,
-                provenance=self._provenance,
-                lines=[section.line() for section in self._config.lines],
+                provenance=provenance,
+                lines=[section.line() for section in config.lines],
                 interval_s=self._interval_s,
-                zones=[section.zone() for section in self._config.zones],
+                zones=[section.zone() for section in config.zones],
                 delivery=self._delivery(),
                 key=self._signer.public_key if self._signer else None,
             ),
@@ -185,20 +201,21 @@ class Station:
                 insecure_lab=self._settings.insecure_lab,
             ),
             *self._heads(),
-            *self._discovery(),
+            *self._discovery(config),
+            *self._born_too(),
         )
 
-    def _discovery(self) -> Sequence[Message]:
-        if self._config.mqtt.home_assistant is None:
+    def _discovery(self, config: Config) -> Sequence[Message]:
+        if config.mqtt.home_assistant is None:
             return ()
-        if not self._config.mqtt.home_assistant:
+        if not config.mqtt.home_assistant:
             return (home_assistant.removal_message(self._dev),)
         return (
             home_assistant.discovery_message(
                 self._tenant,
                 self._dev,
-                name=self._config.device.name,
-                lines=[section.line() for section in self._config.lines],
+                name=config.device.name,
+                lines=[section.line() for section in config.lines],
                 interval_s=self._interval_s,
                 software=__version__,
             ),
@@ -208,3 +225,7 @@ class Station:
         return messages.health_message(
             self._tenant, self._dev, self._now_ms(), self._health(state), interval_s=self._health_s
         )
+
+
+def _payload_only(take: Callable[[bytes], None], _topic: str, payload: bytes) -> None:
+    take(payload)

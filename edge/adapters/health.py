@@ -32,6 +32,8 @@ class HealthReport:
     memory_mb: float | None
     disk_free_mb: float | None
     temperature_c: float | None
+    config_over_mqtt: str | None = None
+    """The rev of the config in force that came over MQTT; None: the file is in force."""
 
     def problems(self, age_s: float) -> list[str]:
         """Return what is wrong, in words; empty when the device does its job."""

@@ -406,3 +406,16 @@ def test_the_last_delivery_does_not_wait_for_its_share() -> None:
     bench.relay.saved()
     bench.relay.finish()
     assert bench.delivered() == [1]
+
+
+def test_the_birth_is_published_again_when_it_says_something_else() -> None:
+    bench = Bench()
+    birth = status_message("t", "d", 0, "online")
+    bench.relay._announce = lambda: [birth]
+    bench.relay.announce_again()
+    bench.steps(3)
+    assert bench.broker.published.count(birth) == 1
+    bench.relay.announce_again()
+    assert bench.relay.wake.is_set()
+    bench.steps(1)
+    assert bench.broker.published.count(birth) == 2

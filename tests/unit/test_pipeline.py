@@ -4,6 +4,7 @@ import json
 from functools import partial
 
 import numpy as np
+import pytest
 
 from edge.aggregation import Aggregator
 from edge.counting import Counter
@@ -165,6 +166,23 @@ def test_an_interval_is_split_where_lines_or_rules_change():
         ("cfg", "02Z"),
         ("new", "03.100Z"),
     ]
+
+
+@pytest.mark.parametrize("broken", [["_counter"], ["_counter", "_zones"], ["_aggregator"]])
+def test_the_counting_recovers_from_stages_that_raise(broken):
+    outbox = MemoryOutbox("dev")
+    pipe = pipeline(WALK_IN, outbox)
+    for frame in frames(20):
+        pipe.step(frame)
+    for stage in broken:
+        setattr(pipe, stage, None)
+    aggregator = partial(Aggregator, ["door"], INTERVAL_MS)
+    pipe.recover(Stages(Counter([LINE]), aggregator, Provenance("new", "m")))
+    pipe.run(frames(11, start=20))
+    spans = [(r["cfg"], r["t0"][17:], r["t1"][17:]) for r in records(outbox)]
+    assert spans[-1] == ("new", "02Z", "03.100Z")
+    # What was summed is kept as long as it is still there.
+    assert spans[:-1] == ([] if "_aggregator" in broken else [("cfg", "00Z", "02Z")])
 
 
 def test_two_runs_over_the_same_frames_give_the_same_bytes():

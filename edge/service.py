@@ -1,0 +1,174 @@
+"""The running device: pictures in, and the config changed between two of them.
+
+Whatever is wanted over MQTT is put in by the thread that counts: the interval is split
+there, and the records after it carry the new hash. While a config is on probation, stages
+that raise or hang are replaced by those before, and the counting goes on.
+"""
+
+import faulthandler
+import hashlib
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import TypeVar
+
+import structlog
+
+from edge.adapters.camera_address import shown
+from edge.adapters.camera_opencv import ClipSource, LiveSource
+from edge.calibration import Calibration, Conditions
+from edge.config import Config
+from edge.config_in_force import ConfigInForce
+from edge.monitor import Monitor
+from edge.pipeline import Pipeline, Stages
+from edge.ports import Clock, Outbox, Signer
+from edge.station import Station
+from edge.vocabulary import Bucket, Frame, NoFrame, Provenance
+
+HANG_S = 60.0
+"""A picture that takes longer on probation never ends: the process does, to begin anew."""
+
+_T = TypeVar("_T")
+_log = structlog.get_logger(__name__)
+
+
+def conditions_of(config: Config, model_hash: str) -> Conditions:
+    """Return what a calibration made now would hold for."""
+    view = hashlib.sha256(shown(config.camera.source).encode()).hexdigest()[:12]
+    return Conditions(config.device.id, config.hash(), model_hash, view)
+
+
+class Service:
+    """Joins counting, sending and the config in force. One instance per process."""
+
+    def __init__(
+        self,
+        settings: ConfigInForce,
+        clock: Clock,
+        pipeline: Pipeline,
+        outbox: Outbox,
+        source: ClipSource | LiveSource,
+        *,
+        stages_of: Callable[[Config], Stages],
+        interval_s: float,
+        spread_s: float = 0.0,
+        signer: Signer | None = None,
+        hang_s: float | None = HANG_S,
+    ) -> None:
+        """Prepare; nothing is counted or sent before `run`. Raises ConfigError.
+
+        spread_s, signer: see Station.
+        hang_s: None for no watch over steps that never end.
+        """
+        self._settings, self._clock, self._pipeline = settings, clock, pipeline
+        self._stages_of, self._hang_s = stages_of, hang_s
+        self._shown = settings.current
+        self._heard: deque[bytes] = deque(maxlen=1)  # only the last is still wanted
+        self._calibration = self._calibration_for(self._shown.config)
+        self._calibrate()
+        self._monitor = Monitor(
+            self._shown.config.records.data_dir,
+            clock,
+            pipeline,
+            outbox,
+            source,
+            shadow=lambda: settings.current.rev,
+        )
+        self._station = Station(
+            self._shown.config,
+            clock,
+            outbox,
+            self._born(),
+            interval_s=interval_s,
+            health=self._monitor.health,
+            spread_s=spread_s,
+            signer=signer,
+            heard={"config/desired": self._heard.append},
+            born_too=lambda: [settings.reported(self._now_ms())],
+        )
+        pipeline.on_saved(self._saved)
+
+    def run(self, items: Iterable[Frame | NoFrame]) -> None:
+        """Count what a source yields and deliver, then close the last interval."""
+        self._station.start()
+        try:
+            for item in items:
+                self._take(item)
+        finally:
+            try:
+                self._guarded(self._pipeline.finish)
+                self._settings.stop(self._clock.monotonic())
+            finally:
+                self._station.stop()
+                self._monitor.report(self._station.relay.state)
+
+    def _take(self, item: Frame | NoFrame) -> None:
+        began = self._clock.monotonic()
+        step = self._guarded(lambda: self._pipeline.step(item))
+        now = self._clock.monotonic()
+        unsaved = self._pipeline.progress.unsaved
+        if step is not None:
+            self._monitor.tick(step, self._station.relay)
+            picture = isinstance(item, Frame)
+            self._settings.watch(now, now - began, picture=picture, unsaved=unsaved)
+        with suppress(IndexError):
+            self._settings.hear(self._heard.pop(), now, unsaved=unsaved)
+        self._guarded(self._follow)
+
+    def _guarded(self, act: Callable[[], _T]) -> _T | None:
+        """Do it; when it fails on probation, go on with the stages before and return None."""
+        on_probation = self._settings.on_probation
+        if on_probation and self._hang_s is not None:
+            faulthandler.dump_traceback_later(self._hang_s, exit=True)
+        try:
+            return act()
+        except Exception as error:
+            if not self._settings.on_probation:
+                raise
+            _log.exception("shadow.failed", rev=self._settings.current.rev)
+            reason = f"counting with it failed ({type(error).__name__})"
+            self._settings.fail(reason, self._clock.monotonic())
+            self._follow(failed=True)
+            return None
+        finally:
+            if on_probation and self._hang_s is not None:
+                faulthandler.cancel_dump_traceback_later()
+
+    def _follow(self, *, failed: bool = False) -> None:
+        """Put the config in force into the pipe, and tell what has changed."""
+        shown, current = self._shown, self._settings.current
+        if current is shown:
+            return
+        self._shown = current
+        if current.config.hash() != shown.config.hash():
+            stages = self._stages_of(current.config)
+            if failed:
+                self._pipeline.recover(stages)
+            else:
+                self._pipeline.reconfigure(stages)
+            self._calibration = self._calibration_for(current.config)
+            self._calibrate()
+        self._station.describe(current.config, self._born())
+
+    def _calibration_for(self, config: Config) -> Calibration:
+        lines = [line.id for line in config.lines]
+        conditions = conditions_of(config, self._pipeline.provenance.model)
+        return Calibration(config.records.data_dir, lines, conditions)
+
+    def _calibrate(self) -> None:
+        self._pipeline.cals = self._calibration.cals(self._now_ms())
+
+    def _born(self) -> Provenance:
+        # Calibrations belong to lines; the birth can name one only where there is one line.
+        lines = self._shown.config.lines
+        cal = self._pipeline.cals.get(lines[0].id) if len(lines) == 1 else None
+        return replace(self._pipeline.provenance, cal=cal)
+
+    def _saved(self, buckets: Sequence[Bucket]) -> None:
+        self._station.relay.saved()
+        self._station.stored(buckets)
+        self._calibrate()  # an audit made or expired meanwhile holds from the next interval on
+
+    def _now_ms(self) -> int:
+        return round(self._clock.utc() * 1000)
