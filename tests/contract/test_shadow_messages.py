@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, ValidationError
 
@@ -284,18 +284,18 @@ mqtt: {{host: h, username: {SECRET}, password_file: {SECRET}, insecure_lab: true
 """,
         "utf-8",
     )
-    settings = ConfigInForce(load(file), lambda _: None)
+    running = ConfigInForce(load(file), lambda _: None)
     heard = [
         {"lines": [{"id": "door", "points": [[0.2, 0.5], [0.8, 0.5]], "in": "down"}]},
         {"mqtt": {"password": "wrong"}, "camera": {}, "lines": {}},
         {"device": 3},
     ]
-    said = [settings.reported(T0).payload]
+    said = [running.reported(T0).payload]
     for n, config in enumerate(heard):
-        settings.hear(desired_message("t", "d", Desired(str(n), config)).payload, float(n))
-        said.append(settings.reported(T0).payload)
-    settings.fail("counting with it failed (ValueError)", 9.0)
-    said += [settings.reported(T0).payload, (tmp_path / "shadow.json").read_bytes()]
+        running.hear(desired_message("t", "d", Desired(str(n), config)).payload, float(n))
+        said.append(running.reported(T0).payload)
+    running.fail("counting with it failed (ValueError)", 9.0)
+    said += [running.reported(T0).payload, (tmp_path / "shadow.json").read_bytes()]
     states = [json.loads(each).get("state") for each in said[:-1]]
     assert states == ["file", "probation", "rejected", "rejected", "rolled_back"]
     assert not [each for each in said if SECRET.encode() in each or b"wrong" in each]
@@ -314,6 +314,7 @@ SETTINGS = st.dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(SETTINGS)
 def test_hostile_settings_are_a_config_or_a_sentence(desired):
     said, config = [], FILE
