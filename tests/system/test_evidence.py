@@ -54,6 +54,8 @@ def process(*arguments):
 def lobbycount(monkeypatch, capsys):
     """The command line in this process, which is started a dozen times here."""
 
+    monkeypatch.setattr(cli, "log_to_stderr", lambda _: None)  # that is for a whole process
+
     def run(*arguments):
         monkeypatch.setattr(sys, "argv", ["lobbycount", *map(str, arguments)])
         with pytest.raises(SystemExit) as ended:
