@@ -98,7 +98,7 @@ class Station:
             tenant=self._tenant,
             dev=self._dev,
             health=self._health_message,
-            farewell=lambda: [self._status("offline")],
+            farewell=lambda: [*self._heads(), self._status("offline")],
             announce=self._birth,
             rng=random.Random(),  # noqa: S311  jitter, not a secret
             limits=RelayLimits(
