@@ -279,6 +279,7 @@ def test_a_run_makes_a_key_signs_and_its_export_is_intact(
     heads = [verify_head(message.payload, key) for message in inbox.on("head")]
     assert [(head.seq, head.chain) for head in heads] == [
         (0, genesis("dev-1", records[0].stream)), (1, records[0].chain),
+        (1, records[0].chain), (2, records[1].chain),
     ]  # fmt: skip
     month = records[0].raw["t0"][:7]
     out = tmp_path / "export.ndjson"
@@ -355,7 +356,7 @@ def test_a_head_is_signed_with_the_last_interval_of_a_day(tmp_path, lab_broker, 
             station.stop()
     inbox.wait_on("status", b'"offline"')
     heads = [verify_head(message.payload, key.public_key) for message in inbox.on("head")]
-    assert [head.seq for head in heads] == [0, 2]
+    assert [head.seq for head in heads] == [0, 2, 3]
     assert heads[1].at < heads[1].day + "T24"
 
 
@@ -387,7 +388,7 @@ def test_a_run_over_midnight_signs_a_head_for_the_day(tmp_path, monkeypatch, ope
         for number, handler in handlers.items():
             signal.signal(number, handler)
     heads = [verify_head(message.payload) for message in inbox.on("head")]
-    assert [head.seq for head in heads] == [0, 1]
+    assert [head.seq for head in heads] == [0, 1, 2]
     (first, _) = [r for m in inbox.on("counts") for r in parse_counts(m.payload)]
     assert first.t1_ms % DAY_MS == 0
     assert heads[1].day == "2026-11-01"
