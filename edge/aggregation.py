@@ -41,6 +41,9 @@ class _Open:
     zones: dict[str, ZoneSums] = field(default_factory=dict)
     windows: dict[str, tuple[Span, ...]] = field(default_factory=dict)
 
+    def has_bookings(self) -> bool:
+        return bool(self.counts) or any(z.arrivals or z.departures for z in self.zones.values())
+
 
 class Aggregator:
     """Sums per line, zone and interval. All times are UTC in integer milliseconds."""
@@ -129,6 +132,8 @@ class Aggregator:
         closed = self.close(now_ms, quality, provenance)
         for bucket in self._open:
             bucket.t1_ms = min(bucket.t1_ms, now_ms)
+            if bucket.t1_ms <= bucket.t0_ms and bucket.has_bookings():
+                bucket.t1_ms = bucket.t0_ms + 1  # what was booked here is not lost with it
             if bucket.t1_ms > bucket.t0_ms:
                 closed += self._seal(bucket, quality, provenance)
         self._open = []

@@ -12,6 +12,7 @@ from edge.vocabulary import (
     Receipt,
     StoredRecord,
     TimeQuality,
+    Tip,
     Waiting,
 )
 
@@ -89,8 +90,8 @@ class Outbox(Protocol):
         """Begin a new stream with a new id, numbers and totals; earlier records stay pending."""
         ...
 
-    def streams(self) -> list[str]:
-        """Return the streams with records not yet retired, the present one last."""
+    def streams(self, *, retired: bool = False) -> list[str]:
+        """Return the streams with records not yet retired, or with any; the present one last."""
         ...
 
     def pending(self, limit: int, after: int = 0, stream: str | None = None) -> list[StoredRecord]:
@@ -100,10 +101,12 @@ class Outbox(Protocol):
         """
         ...
 
-    def between(self, t0_ms: int, t1_ms: int, limit: int, after: int = 0) -> list[StoredRecord]:
-        """Return records of the present stream that overlap [t0_ms, t1_ms), retired or not.
+    def between(
+        self, t0_ms: int, t1_ms: int, limit: int, after: int = 0, stream: str | None = None
+    ) -> list[StoredRecord]:
+        """Return records of one stream that overlap [t0_ms, t1_ms), retired or not.
 
-        In order, from seq > after on.
+        In order, from seq > after on. stream: None means the present one.
         """
         ...
 
@@ -116,6 +119,10 @@ class Outbox(Protocol):
 
         What was retired on less evidence is pending again, as far as it is still kept.
         """
+        ...
+
+    def tip(self) -> Tip:
+        """Return how far the present stream goes, retired or not. Raises OutboxError."""
         ...
 
     def depth(self) -> int:

@@ -24,6 +24,7 @@ from edge.vocabulary import (
     Receipt,
     StoredRecord,
     TimeQuality,
+    Tip,
     Waiting,
 )
 
@@ -153,10 +154,11 @@ class MemoryOutbox:
             self._chain, self._totals = genesis(self._dev, self._stream), {}
             self._dated_until_ms, self._records[self._stream] = 0, []
 
-    def streams(self) -> list[str]:
-        """Return the streams with records not yet retired, the present one last."""
+    def streams(self, *, retired: bool = False) -> list[str]:
+        """Return the streams with records not yet retired, or with any; the present one last."""
         with self._lock:
-            return [stream for stream in self._records if self._kept(stream)]
+            of = self._all if retired else self._kept
+            return [stream for stream in self._records if of(stream)]
 
     def pending(self, limit: int, after: int = 0, stream: str | None = None) -> list[StoredRecord]:
         """Return the oldest records of a stream after a number that are not yet retired."""
@@ -164,10 +166,12 @@ class MemoryOutbox:
             kept = (r for r in self._kept(stream or self._stream) if r.seq > after)
             return list(islice(kept, limit))
 
-    def between(self, t0_ms: int, t1_ms: int, limit: int, after: int = 0) -> list[StoredRecord]:
-        """Return records of the present stream that overlap [t0_ms, t1_ms), retired or not."""
+    def between(
+        self, t0_ms: int, t1_ms: int, limit: int, after: int = 0, stream: str | None = None
+    ) -> list[StoredRecord]:
+        """Return records of one stream that overlap [t0_ms, t1_ms), retired or not."""
         with self._lock:
-            later = self._records[self._stream][after:]
+            later = (r for r in self._all(stream or self._stream) if r.seq > after)
             found = (r for r in later if _overlaps(json.loads(r.body), t0_ms, t1_ms))
             return list(islice(found, limit))
 
@@ -184,6 +188,12 @@ class MemoryOutbox:
                 known = any(first <= record.seq <= last for first, last in spans)
                 change = self._retired.add if known else self._retired.discard
                 change((stream, record.seq))
+
+    def tip(self) -> Tip:
+        """Return how far the present stream goes."""
+        with self._lock:
+            made = len(self._records[self._stream])
+            return Tip(self._stream, made, self._chain, self._dated_until_ms)
 
     def depth(self) -> int:
         """Count the records not yet retired."""

@@ -321,6 +321,19 @@ class StoredRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Tip:
+    """How far a stream goes: the number and chain of its last record, and when that one ends.
+
+    Of a stream without records: 0, the genesis, and 0. until_ms is UTC; 0 where it is not known.
+    """
+
+    stream: str
+    seq: int
+    chain: str
+    until_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """Something to publish. `expiry_s` None means it never expires."""
 

@@ -13,6 +13,20 @@ from edge.adapters.lab_broker import Kind, LabBroker, available_kinds
 WAIT_S = 10.0
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`scripts/test --chaos`: the long, seeded campaigns, up to 15 minutes."""
+    parser.addoption("--chaos", action="store_true", help="run the long, seeded campaigns too")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the campaigns out unless they are asked for."""
+    if not config.getoption("--chaos"):
+        left_out = pytest.mark.skip(reason="a long campaign; run scripts/test --chaos")
+        for item in items:
+            if item.get_closest_marker("chaos"):
+                item.add_marker(left_out)
+
+
 class Received(NamedTuple):
     topic: str
     payload: bytes

@@ -14,7 +14,7 @@ from edge.bucket_text import bucket_text, read_bucket
 from edge.errors import MessageError
 from edge.messages import RECORD_RETENTION_DAYS, chain_of, iso_utc, seal
 from edge.readings import Totals, subject_of
-from edge.vocabulary import Bucket, StoredRecord, Waiting
+from edge.vocabulary import Bucket, StoredRecord, Tip, Waiting
 
 DAY_MS = 86_400_000
 QUOTA_MB = 200.0
@@ -119,16 +119,17 @@ class SqliteOutbox:
         new = self._file.write(begin)
         self._file.stream, self._file.until_ms = new.stream, new.until_ms
 
-    def streams(self) -> list[str]:
-        """Return the streams with records not yet retired, the present one last."""
+    def streams(self, *, retired: bool = False) -> list[str]:
+        """Return the streams with records not yet retired, or with any; the present one last."""
+        which = "" if retired else "WHERE retired_ms IS NULL"
 
         def look(db: Database) -> list[str]:
             found = db.execute(
-                "SELECT DISTINCT stream FROM earlier WHERE retired_ms IS NULL ORDER BY rowid"
-            ).fetchall()
-            pending = db.execute("SELECT 1 FROM records WHERE retired_ms IS NULL LIMIT 1")
-            own = [(self._file.stream,)] if pending.fetchone() else []
-            return [stream for (stream,) in (*found, *own)]
+                f"SELECT stream FROM earlier {which} GROUP BY stream ORDER BY min(rowid)"  # noqa: S608
+            )
+            streams = [stream for (stream,) in found.fetchall()]
+            own = db.execute(f"SELECT 1 FROM records {which} LIMIT 1").fetchone()  # noqa: S608
+            return [*streams, self._file.stream] if own else streams
 
         return self._file.do(look)
 
@@ -147,17 +148,21 @@ class SqliteOutbox:
 
         return self._file.do(look)
 
-    def between(self, t0_ms: int, t1_ms: int, limit: int, after: int = 0) -> list[StoredRecord]:
-        """Return records of the present stream that overlap [t0_ms, t1_ms), retired or not."""
+    def between(
+        self, t0_ms: int, t1_ms: int, limit: int, after: int = 0, stream: str | None = None
+    ) -> list[StoredRecord]:
+        """Return records of one stream that overlap [t0_ms, t1_ms), retired or not."""
 
         def look(db: Database) -> list[StoredRecord]:
+            of = self._file.stream if stream is None else stream
+            table, key = self._table(of)
             rows = db.execute(
-                "SELECT seq, body, crc FROM records WHERE seq > ?"
+                f"SELECT seq, body, crc FROM {table} WHERE {key} AND seq > ?"  # noqa: S608
                 " AND julianday(json_extract(body, '$.t0')) < julianday(?)"
                 " AND julianday(json_extract(body, '$.t1')) > julianday(?) ORDER BY seq LIMIT ?",
-                (after, iso_utc(t1_ms), iso_utc(t0_ms), limit),
+                (of, after, iso_utc(t1_ms), iso_utc(t0_ms), limit),
             )
-            return _checked(self._file.stream, rows.fetchall())
+            return _checked(of, rows.fetchall())
 
         return self._file.do(look)
 
@@ -180,6 +185,15 @@ class SqliteOutbox:
             self._retire_spans(db, stream, spans)
 
         self._file.write(settle)
+
+    def tip(self) -> Tip:
+        """Return how far the present stream goes, retired or not."""
+
+        def look(db: Database) -> Tip:
+            _, stream, seq, chain, until_ms = schema.head_of(db)
+            return Tip(stream, seq, chain, until_ms)
+
+        return self._file.do(look)
 
     def depth(self) -> int:
         """Count the records not yet retired, of all streams."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edge.adapters.outbox_sqlite import SqliteOutbox
-from edge.messages import counts_message
+from edge.messages import counts_message, genesis
 from edge.ports import Outbox
 from edge.records import Record, parse_counts, verify_chain
 from edge.testing import MemoryOutbox
@@ -18,6 +18,7 @@ from edge.vocabulary import (
     Outcome,
     Provenance,
     TimeQuality,
+    Tip,
     ZoneBucket,
     ZoneKind,
     ZoneSums,
@@ -153,6 +154,19 @@ def test_pending_can_begin_after_a_number(outbox: Outbox) -> None:
     outbox.append([bucket(index) for index in range(5)])
     outbox.commit(outbox.stream, 1)
     assert [numbers(outbox, after) for after in (0, 3, 9)] == [[2, 3, 4, 5], [4, 5], []]
+
+
+def test_the_tip_is_the_last_record_retired_or_not(outbox: Outbox) -> None:
+    assert outbox.tip() == Tip(outbox.stream, 0, genesis(DEV, outbox.stream), 0)
+    outbox.append([bucket(0), bucket(0, "side")])
+    outbox.append([bucket(1)])
+    last = read(outbox)[-1]
+    assert outbox.tip() == Tip(outbox.stream, 3, last.chain, 2 * 900_000)
+    outbox.retire(outbox.stream, 3)
+    assert outbox.tip() == Tip(outbox.stream, 3, last.chain, 2 * 900_000)
+    outbox.append([])
+    outbox.append([bucket(0, "late")])
+    assert outbox.tip().until_ms == outbox.dated_until_ms == 2 * 900_000
 
 
 def test_retiring_another_stream_does_nothing(outbox: Outbox) -> None:
