@@ -16,6 +16,7 @@ from edge.ports import Clock, Outbox
 from edge.vocabulary import CoverageReason, NoFrame
 
 REPORT_INTERVAL_S = 10.0
+CLOCK_NOT_SET = "the clock is not set; intervals wait for their dates"
 _RATE_FRAMES = 50
 
 _log = structlog.get_logger(__name__)
@@ -36,18 +37,20 @@ class Monitor:
         self._outbox, self._source = outbox, source
         self._started = clock.monotonic()
         self._reason: CoverageReason | None = CoverageReason.RESTART
+        self._waited_for_time = pipeline.progress.waits_for_time
         self._frame_times: deque[float] = deque(maxlen=_RATE_FRAMES)
         self._report_at = self._started
 
     def tick(self, step: Step, relay: Relay) -> None:
-        """Note one step; tell the world at once when the video came or went."""
-        before = self._reason
+        """Note one step; tell the world at once when the video or the time came or went."""
+        before = self._reason, self._waited_for_time
+        self._waited_for_time = self._pipeline.progress.waits_for_time
         if isinstance(step.item, NoFrame):
             self._reason = step.item.reason
         else:
             self._reason = None
             self._frame_times.append(step.item.at)
-        changed = self._reason is not before
+        changed = (self._reason, self._waited_for_time) != before
         if changed:
             relay.refresh_health()
         if changed or self._clock.monotonic() >= self._report_at:
@@ -56,17 +59,25 @@ class Monitor:
 
     def health(self, relay: RelayState) -> Health:
         """Return the gauges for the `health` topic."""
+        progress = self._pipeline.progress
         return Health(
             uptime_s=round(self._clock.monotonic() - self._started),
             queue=self._outbox.depth(),
             video=self._reason,
             fps=self._fps(),
+            detect_ms=None if progress.detect_ms is None else round(progress.detect_ms, 1),
             temperature_c=machine.temperature_c(),
             memory_mb=round(machine.memory_mb(), 1),
             disk_free_mb=round(machine.disk_free_mb(self._folder)),
             last_accepted_ms=relay.last_accepted_ms,
-            last_error=relay.last_error,
+            last_error=relay.last_error or self._own_trouble(),
+            unsaved=progress.unsaved,
+            time=progress.time,
         )
+
+    def _own_trouble(self) -> str | None:
+        clock = CLOCK_NOT_SET if self._pipeline.progress.waits_for_time else None
+        return "; ".join(filter(None, (clock, self._outbox.trouble))) or None
 
     def report(self, relay: RelayState) -> None:
         """Write the health file; a sick disk must not stop the counting."""
@@ -83,11 +94,15 @@ class Monitor:
             frames=self._pipeline.progress.frames,
             frames_dropped=self._source.dropped,
             unsaved=self._pipeline.progress.unsaved,
+            time=str(self._pipeline.progress.time),
+            waits_for_time=self._pipeline.progress.waits_for_time,
+            outbox_trouble=self._outbox.trouble,
             video=str(gauges.video or "ok"),
             fps=gauges.fps,
+            detect_ms=gauges.detect_ms,
             queue=gauges.queue,
             broker="connected" if relay.connected else "not connected",
-            last_error=gauges.last_error,
+            last_error=relay.last_error,
             memory_mb=gauges.memory_mb,
             disk_free_mb=gauges.disk_free_mb,
             temperature_c=gauges.temperature_c,
