@@ -1,6 +1,7 @@
 """The composition root: config → adapters → pipeline and relay → threads, signals."""
 
 import hashlib
+import os
 import signal
 import threading
 from collections.abc import Sequence
@@ -18,14 +19,16 @@ from edge.adapters.detections_mot import MotDetections
 from edge.adapters.detector_onnx import OnnxDetector
 from edge.adapters.model_catalog import load_catalog
 from edge.adapters.outbox_sqlite import SqliteOutbox
+from edge.adapters.watchdog_systemd import Watchdog
 from edge.aggregation import Aggregator
 from edge.calibration import Calibration, Conditions
 from edge.config import Config
 from edge.counting import Counter
 from edge.errors import OutboxError
+from edge.heartbeats import Heartbeats
 from edge.intervals import Redater
 from edge.monitor import Monitor
-from edge.pipeline import Pipeline, Stages
+from edge.pipeline import Pipeline, Stages, Step
 from edge.ports import Outbox
 from edge.station import Station
 from edge.timeline import Timeline
@@ -110,7 +113,9 @@ def run_device(config: Config) -> None:
         stack.enter_context(claim(config.records.data_dir))
         outbox = SqliteOutbox(config.records.data_dir / OUTBOX_FILE, config.device.id)
         stack.callback(outbox.close)
-        pipeline = _run(config, clock, source, outbox)
+        beats = Heartbeats(clock.monotonic)
+        outbox.watch(lambda: beats.call("database"))
+        pipeline = _run(config, clock, source, outbox, beats)
     if pipeline.progress.unsaved:
         raise OutboxError(
             f"{config.records.data_dir}: {pipeline.progress.unsaved} intervals could not be"
@@ -125,7 +130,11 @@ def conditions_of(config: Config, model_hash: str) -> Conditions:
 
 
 def _run(
-    config: Config, clock: SystemClock, source: ClipSource | LiveSource, outbox: Outbox
+    config: Config,
+    clock: SystemClock,
+    source: ClipSource | LiveSource,
+    outbox: Outbox,
+    beats: Heartbeats,
 ) -> Pipeline:
     interval_s = config.records.interval_min * 60.0
     if isinstance(source, ClipSource):
@@ -154,17 +163,25 @@ def _run(
         interval_s=interval_s,
         health=monitor.health,
         spread_s=0.0 if isinstance(source, ClipSource) else SPREAD_S,
+        heartbeat=lambda: beats.beat("relay"),
     )
 
     def saved(_: Sequence[Bucket]) -> None:
         station.relay.saved()
         calibrate()  # an audit made or expired meanwhile holds from the next interval on
 
+    def stepped(step: Step) -> None:
+        beats.beat("frames")
+        monitor.tick(step, station.relay)
+
     pipeline.on_saved(saved)
     _close_on_signal(source)
+    beats.beat("frames")
+    beats.beat("relay")
     station.start()
     try:
-        pipeline.run(source.frames(), lambda step: monitor.tick(step, station.relay))
+        with Watchdog(beats, lambda: monitor.words, os.environ):
+            pipeline.run(source.frames(), stepped)
     finally:
         station.stop()
         monitor.report(station.relay.state)

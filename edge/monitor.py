@@ -40,6 +40,8 @@ class Monitor:
         self._waited_for_time = pipeline.progress.waits_for_time
         self._frame_times: deque[float] = deque(maxlen=_RATE_FRAMES)
         self._report_at = self._started
+        self.words = "starting"
+        """How it went at the last report, for `systemctl status`."""
 
     def tick(self, step: Step, relay: Relay) -> None:
         """Note one step; tell the world at once when the video or the time came or went."""
@@ -82,7 +84,11 @@ class Monitor:
     def report(self, relay: RelayState) -> None:
         """Write the health file; a sick disk must not stop the counting."""
         try:
-            machine.write_report(self._folder, self._report(relay))
+            report = self._report(relay)
+            self.words = (
+                "; ".join(report.problems(0.0)) or f"counting, {report.fps or 0:g} pictures/s"
+            )
+            machine.write_report(self._folder, report)
         except (OSError, OutboxError) as error:
             _log.warning("health file not written", reason=str(error))
 

@@ -50,10 +50,12 @@ class Station:
         interval_s: float,
         health: Callable[[RelayState], Health],
         spread_s: float = 0.0,
+        heartbeat: Callable[[], None] = lambda: None,
     ) -> None:
         """Prepare; nothing is sent before `start`. Raises ConfigError.
 
         spread_s: the time over which all devices send what they close at the same moment.
+        heartbeat: called by the relay's thread whenever it has gone round.
         """
         self._config, self._clock, self._outbox = config, clock, outbox
         self._provenance, self._interval_s, self._health = provenance, round(interval_s), health
@@ -80,6 +82,7 @@ class Station:
             health=self._health_message,
             farewell=lambda: [self._status("offline")],
             announce=self._birth,
+            heartbeat=heartbeat,
             rng=random.Random(),  # noqa: S311  jitter, not a secret
             limits=RelayLimits(
                 spread_s=spread_s, pack=config.mqtt.metered, health_interval_s=self._health_s
