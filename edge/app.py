@@ -5,7 +5,7 @@ import os
 import signal
 import threading
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from functools import partial
 from secrets import randbits
@@ -17,6 +17,7 @@ from edge.adapters.clock import RecordingClock, SystemClock, boot_id
 from edge.adapters.data_folder import claim
 from edge.adapters.detections_mot import MotDetections
 from edge.adapters.detector_onnx import OnnxDetector
+from edge.adapters.metrics_prometheus import Metrics
 from edge.adapters.model_catalog import load_catalog
 from edge.adapters.outbox_sqlite import SqliteOutbox
 from edge.adapters.watchdog_systemd import Watchdog
@@ -166,8 +167,9 @@ def _run(
         heartbeat=lambda: beats.beat("relay"),
     )
 
-    def saved(_: Sequence[Bucket]) -> None:
+    def saved(buckets: Sequence[Bucket]) -> None:
         station.relay.saved()
+        monitor.saved(buckets)
         calibrate()  # an audit made or expired meanwhile holds from the next interval on
 
     def stepped(step: Step) -> None:
@@ -178,9 +180,11 @@ def _run(
     _close_on_signal(source)
     beats.beat("frames")
     beats.beat("relay")
+    port = config.health.prometheus_port
+    metrics = Metrics(port, lambda: monitor.latest, lambda: monitor.totals) if port else None
     station.start()
     try:
-        with Watchdog(beats, lambda: monitor.words, os.environ):
+        with Watchdog(beats, lambda: monitor.words, os.environ), metrics or nullcontext():
             pipeline.run(source.frames(), stepped)
     finally:
         station.stop()

@@ -2,6 +2,7 @@
 
 import os
 from collections import deque
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import structlog
@@ -13,7 +14,7 @@ from edge.errors import OutboxError
 from edge.messages import Health, iso_utc
 from edge.pipeline import Pipeline, Step
 from edge.ports import Clock, Outbox
-from edge.vocabulary import CoverageReason, NoFrame
+from edge.vocabulary import Bucket, CountBucket, CoverageReason, NoFrame, Outcome
 
 REPORT_INTERVAL_S = 10.0
 CLOCK_NOT_SET = "the clock is not set; intervals wait for their dates"
@@ -42,6 +43,10 @@ class Monitor:
         self._report_at = self._started
         self.words = "starting"
         """How it went at the last report, for `systemctl status`."""
+        self.latest: Health | None = None
+        """The gauges of the last report; None before the first."""
+        self.totals: Mapping[tuple[str, str], int] = {}
+        """People over each line, by line and direction, in the records of this run."""
 
     def tick(self, step: Step, relay: Relay) -> None:
         """Note one step; tell the world at once when the video or the time came or went."""
@@ -58,6 +63,16 @@ class Monitor:
         if changed or self._clock.monotonic() >= self._report_at:
             self._report_at = self._clock.monotonic() + REPORT_INTERVAL_S
             self.report(relay.state)
+
+    def saved(self, buckets: Sequence[Bucket]) -> None:
+        """Add closed intervals that became records to the totals."""
+        totals = dict(self.totals)
+        for bucket in buckets:
+            if isinstance(bucket, CountBucket) and bucket.counts is not None:
+                for outcome in (Outcome.IN, Outcome.OUT):
+                    key = bucket.line, str(outcome)
+                    totals[key] = totals.get(key, 0) + bucket.counts.get(outcome, 0)
+        self.totals = totals
 
     def health(self, relay: RelayState) -> Health:
         """Return the gauges for the `health` topic."""
@@ -93,7 +108,7 @@ class Monitor:
             _log.warning("health file not written", reason=str(error))
 
     def _report(self, relay: RelayState) -> machine.HealthReport:
-        gauges = self.health(relay)
+        gauges = self.latest = self.health(relay)
         return machine.HealthReport(
             written_at=iso_utc(round(self._clock.utc() * 1000)),
             pid=os.getpid(),

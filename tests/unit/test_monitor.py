@@ -17,10 +17,34 @@ from edge.pipeline import Pipeline, Stages
 from edge.testing import ManualClock, MemoryOutbox, RecordingBroker, ScriptedDetector
 from edge.timeline import Timeline
 from edge.tracking import Tracker
-from edge.vocabulary import CoverageReason, Frame, Line, NoFrame, Provenance, TimeQuality
+from edge.vocabulary import (
+    CountBucket,
+    CoverageReason,
+    Detections,
+    Frame,
+    Line,
+    NoFrame,
+    Outcome,
+    Provenance,
+    TimeQuality,
+)
 
 NOON = 1_767_268_800.0
 PICTURE = np.zeros((90, 160, 3), np.uint8)
+
+
+TWO_LINES = [
+    CountBucket(line, 0, 1, counts, 1.0, None, TimeQuality.NTP, Provenance("cfg", "model"))
+    for line, counts in (
+        ("door", {Outcome.IN: 3, Outcome.OUT: 1, Outcome.UTURN: 5}),
+        ("side", {Outcome.OUT: 7}),
+    )
+]
+
+
+def person(y):
+    boxes = np.array([[0.48, y - 0.2, 0.52, y]], np.float32)
+    return Detections(boxes, np.array([0.9], np.float32), 160 / 90)
 
 
 class Source:
@@ -78,6 +102,8 @@ def test_the_gauges_of_a_device_that_counts(tmp_path):
     assert health.detect_ms is not None
     assert health.detect_ms >= 0
     assert health.last_error is None
+    assert bench.monitor.latest is not None
+    assert bench.monitor.words.startswith("counting")
 
 
 def test_a_clock_that_is_not_set_is_told_until_it_is(tmp_path):
@@ -122,3 +148,28 @@ def test_lost_video_is_told_at_once(tmp_path, reason):
     bench.monitor.tick(step, bench.relay)
     assert bench.published() == before + 1
     assert bench.monitor.health(RelayState()).video is reason
+
+
+def test_totals_move_when_an_interval_becomes_a_record_and_not_before(tmp_path):
+    bench = Bench(tmp_path)
+    bench.pipeline.on_saved(bench.monitor.saved)
+    walk = [0.35 + 0.01 * k for k in range(31)]
+    bench.pipeline._detector = ScriptedDetector([person(y) for y in walk])
+    for index in range(200):
+        bench.see(index, 0.1 * (index + 1))
+    assert bench.monitor.totals == {}, "counted and settled, but the interval is open"
+    bench.see(200, 301.0)
+    bench.see(201, 330.0)
+    assert bench.monitor.totals == {("door", "in"): 1, ("door", "out"): 0}
+    blind = [NoFrame(400.0 + k, CoverageReason.NO_CAMERA) for k in range(600)]
+    for item in blind:
+        bench.pipeline.step(item)
+    assert bench.outbox.depth() > 1
+    assert bench.monitor.totals == {("door", "in"): 1, ("door", "out"): 0}
+    bench.monitor.saved(TWO_LINES)
+    assert bench.monitor.totals == {
+        ("door", "in"): 4,
+        ("door", "out"): 1,
+        ("side", "in"): 0,
+        ("side", "out"): 7,
+    }
