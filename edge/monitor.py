@@ -100,9 +100,8 @@ class Monitor:
         """Write the health file; a sick disk must not stop the counting."""
         try:
             report = self._report(relay)
-            self.words = (
-                "; ".join(report.problems(0.0)) or f"counting, {report.fps or 0:g} pictures/s"
-            )
+            pace = f", {report.fps:g} pictures/s" if report.fps else ""
+            self.words = "; ".join(report.problems(0.0)) or f"counting{pace}"
             machine.write_report(self._folder, report)
         except (OSError, OutboxError) as error:
             _log.warning("health file not written", reason=str(error))
