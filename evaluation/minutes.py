@@ -17,6 +17,7 @@ zero people where the truth is that nobody was looking. The rules, the first tha
 - In time that several records cover, of several lines, or of two streams after a clock was
   set, the first rule that fits any of them holds: whoever could not see wins.
 - Between two streams: missing when the later one does not begin with number 1, else off.
+  The last numbers of a stream that is over cannot be missed: nothing says that they were.
 - Before the first record: missing when its number is not 1, else off: it was not there yet.
 - A record that did not come while others cover its time makes no time missing. Its counts are
   missing all the same: `reports` counts records, this page counts time.
@@ -137,16 +138,17 @@ class _History:
         self._coming = sorted(records, key=lambda record: (-record.t0_ms, -record.seq))
         self._now_ms, self._heard_ms, self._expected_ms = now_ms, heard_ms, expected_ms
         self._here: list[Record] = []
-        self._last: Record | None = None
+        self._until_ms: int | None = None
+        self._numbers: dict[str, int] = {}
         self._received = {(record.stream, record.seq) for record in records}
 
     def span(self, t0_ms: int, t1_ms: int, partly_below: float) -> Span:
         """Return what holds from t0_ms to t1_ms; no record begins or ends between them."""
         while self._coming and self._coming[-1].t0_ms <= t0_ms:
-            self._here.append(self._coming.pop())
-        for record in self._here:
-            if record.t1_ms <= t0_ms and (self._last is None or _after(record, self._last)):
-                self._last = record
+            begun = self._coming.pop()
+            self._here.append(begun)
+            self._until_ms = max(begun.t1_ms, self._until_ms or begun.t1_ms)
+            self._numbers[begun.stream] = max(self._numbers.get(begun.stream, 0), begun.seq)
         self._here = [record for record in self._here if record.t1_ms > t0_ms]
         if not self._here:
             return Span(t0_ms, t1_ms, self._gap())
@@ -157,20 +159,16 @@ class _History:
     def _gap(self) -> State:
         if not self._coming:
             return self._tail()
-        before, after = self._last, self._coming[-1]
-        first = before.seq + 1 if before and before.stream == after.stream else 1
-        numbers = ((after.stream, seq) for seq in range(first, after.seq))
+        after = self._coming[-1]
+        between = range(self._numbers.get(after.stream, 0) + 1, after.seq)
+        numbers = ((after.stream, seq) for seq in between)
         return State.OFF if all(each in self._received for each in numbers) else State.MISSING
 
     def _tail(self) -> State:
-        if self._last is None:
+        if self._until_ms is None:
             return State.OFFLINE
-        heard_ms = max(self._last.t1_ms, self._heard_ms or 0)
+        heard_ms = max(self._until_ms, self._heard_ms or 0)
         return State.LATE if self._now_ms - heard_ms <= self._expected_ms else State.OFFLINE
-
-
-def _after(one: Record, other: Record) -> bool:
-    return (one.t1_ms, one.seq) > (other.t1_ms, other.seq)
 
 
 def _state(record: Record, partly_below: float) -> tuple[State, str | None]:
