@@ -1,8 +1,9 @@
 """The composition root: config → adapters → pipeline and relay → threads, signals."""
 
+import os
 import signal
 import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from functools import partial
 from secrets import randbits
 from types import FrameType
@@ -15,14 +16,17 @@ from edge.adapters.data_folder import claim
 from edge.adapters.detections_mot import MotDetections
 from edge.adapters.detector_onnx import OnnxDetector
 from edge.adapters.device_key import open_key
+from edge.adapters.metrics_prometheus import Metrics
 from edge.adapters.model_catalog import load_catalog
 from edge.adapters.outbox_sqlite import SqliteOutbox
+from edge.adapters.watchdog_systemd import Watchdog
 from edge.aggregation import Aggregator
 from edge.config import Config
 from edge.config_in_force import ConfigInForce
 from edge.counting import Counter
 from edge.errors import DeviceKeyError, OutboxError
 from edge.heads import fingerprint
+from edge.heartbeats import Heartbeats
 from edge.intervals import Redater
 from edge.pipeline import Pipeline, Stages
 from edge.ports import Outbox, Signer
@@ -114,7 +118,9 @@ def run_device(config: Config, *, probation_s: float = PROBATION_S) -> None:
         stack.enter_context(claim(config.records.data_dir))
         outbox = SqliteOutbox(config.records.data_dir / OUTBOX_FILE, config.device.id)
         stack.callback(outbox.close)
-        pipeline = _run(config, clock, source, outbox, probation_s)
+        beats = Heartbeats(clock.monotonic)
+        outbox.watch(lambda: beats.call("database"))
+        pipeline = _run(config, clock, source, outbox, beats, probation_s=probation_s)
     if pipeline.progress.unsaved:
         raise OutboxError(
             f"{config.records.data_dir}: {pipeline.progress.unsaved} intervals could not be"
@@ -127,6 +133,8 @@ def _run(
     clock: SystemClock,
     source: ClipSource | LiveSource,
     outbox: Outbox,
+    beats: Heartbeats,
+    *,
     probation_s: float,
 ) -> Pipeline:
     interval_s = config.records.interval_min * 60.0
@@ -152,9 +160,13 @@ def _run(
         interval_s=interval_s,
         spread_s=0.0 if isinstance(source, ClipSource) else SPREAD_S,
         signer=_signer(config),
+        beats=beats,
     )
     _close_on_signal(source)
-    service.run(source.frames())
+    monitor, port = service.monitor, config.health.prometheus_port
+    metrics = Metrics(port, lambda: monitor.latest, lambda: monitor.totals) if port else None
+    with Watchdog(beats, lambda: monitor.words, os.environ), metrics or nullcontext():
+        service.run(source.frames())
     return pipeline
 
 

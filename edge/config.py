@@ -191,6 +191,12 @@ class MqttSection(Section):
         return self
 
 
+class HealthSection(Section):
+    """Who on this machine may watch it; nobody by default."""
+
+    prometheus_port: int | None = Field(default=None, ge=1024, le=65535, examples=[9464])
+
+
 class Config(Section):
     """The whole file."""
 
@@ -212,6 +218,7 @@ class Config(Section):
     mqtt: MqttSection = Field(
         examples=[{"host": "broker.example.org", "tls": {"ca": "/etc/lobbycount/ca.pem"}}]
     )
+    health: HealthSection = HealthSection()
 
     @field_validator("lines")
     @classmethod

@@ -87,10 +87,12 @@ class Relay:
         rng: random.Random,
         wake: threading.Event | None = None,
         limits: RelayLimits | None = None,
+        heartbeat: Callable[[], None] = lambda: None,
     ) -> None:
         """Take the ports; the callables run on the relay's thread.
 
         announce: what to publish when a backend begins or ceases to ack, or when asked to.
+        heartbeat: called after every step of `run`, whatever came of it.
         """
         self._outbox = outbox
         self._broker = broker
@@ -101,6 +103,7 @@ class Relay:
         self._farewell = farewell
         self._announce = announce
         self._limits = limits or RelayLimits()
+        self._heartbeat = heartbeat
         self._sending = Sending(outbox, self._limits.sending)
         self._acks: deque[bytes] = deque()
         self._wishes: deque[tuple[int, int]] = deque()
@@ -154,7 +157,9 @@ class Relay:
     def run(self, stop: threading.Event) -> None:
         """Deliver until `stop` is set, then drain for a bounded time and say goodbye."""
         while not stop.is_set():
-            self.wake.wait(min(self._guarded_step(), self._limits.idle_s))
+            rest_s = min(self._guarded_step(), self._limits.idle_s)
+            self._heartbeat()
+            self.wake.wait(rest_s)
             # Cleared before the outbox is read again, so that no append goes unnoticed.
             self.wake.clear()
         self.finish()

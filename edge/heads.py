@@ -23,6 +23,7 @@ from typing import Any
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from edge.cloud_events import attributes
 from edge.errors import MessageError
 from edge.messages import VERSION, canonical, iso_utc, topic
 from edge.ports import Signer
@@ -110,13 +111,14 @@ def head_message(
     tenant: str, dev: str, at_ms: int, tip: Tip, *, quality: TimeQuality, signer: Signer
 ) -> Message:
     """Return the head for `pc/v1/{tenant}/{dev}/head`, retained."""
-    text = head_text(dev, at_ms, tip, quality=quality, signer=signer)
+    payload = head_text(dev, at_ms, tip, quality=quality, signer=signer).encode()
+    event = attributes(tenant, dev, "head", payload, event=None, time=iso_utc(at_ms))
     return Message(
         topic=topic(tenant, dev, "head"),
-        payload=text.encode(),
+        payload=payload,
         qos=1,
         retain=True,
-        properties=(("schema", f"head/{VERSION}"),),
+        properties=(("schema", f"head/{VERSION}"), *event),
     )
 
 

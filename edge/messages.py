@@ -31,6 +31,7 @@ from edge.vocabulary import (
     Message,
     Provenance,
     StoredRecord,
+    TimeQuality,
     Zone,
 )
 
@@ -78,6 +79,10 @@ class Health:
     disk_free_mb: float | None = None
     last_accepted_ms: int | None = None
     last_error: str | None = None
+    unsaved: int | None = None
+    """Closed intervals that are in memory only. With `time` since 1.1; None leaves both out."""
+    time: TimeQuality | None = None
+    """How good a date made now would be."""
 
 
 def checked_name(value: str, what: str = "name") -> str:
@@ -265,9 +270,15 @@ def health_message(
     accepted_ms = fields.pop("last_accepted_ms")
     fields["last_accepted_at"] = None if accepted_ms is None else iso_utc(accepted_ms)
     fields["at"] = iso_utc(at_ms)
+    version = LATER_VERSION
+    if health.unsaved is None or health.time is None:
+        del fields["unsaved"], fields["time"]
+        version = VERSION
     expiry_s = HEALTH_LIVES_FOR_INTERVALS * interval_s
-    text = _payload(dev, fields)
-    return _message(tenant, dev, "health", text, qos=0, retain=True, expiry_s=expiry_s)
+    text = _payload(dev, fields, version)
+    return _message(
+        tenant, dev, "health", text, qos=0, retain=True, expiry_s=expiry_s, version=version
+    )
 
 
 def privacy_message(

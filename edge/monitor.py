@@ -2,7 +2,7 @@
 
 import os
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import structlog
@@ -14,9 +14,10 @@ from edge.errors import OutboxError
 from edge.messages import Health, iso_utc
 from edge.pipeline import Pipeline, Step
 from edge.ports import Clock, Outbox
-from edge.vocabulary import CoverageReason, NoFrame
+from edge.vocabulary import Bucket, CountBucket, CoverageReason, NoFrame, Outcome
 
 REPORT_INTERVAL_S = 10.0
+CLOCK_NOT_SET = "the clock is not set; intervals wait for their dates"
 _RATE_FRAMES = 50
 
 _log = structlog.get_logger(__name__)
@@ -41,58 +42,91 @@ class Monitor:
         self._outbox, self._source = outbox, source
         self._started = clock.monotonic()
         self._reason: CoverageReason | None = CoverageReason.RESTART
+        self._waited_for_time = pipeline.progress.waits_for_time
         self._frame_times: deque[float] = deque(maxlen=_RATE_FRAMES)
         self._report_at = self._started
+        self.words = "starting"
+        """How it went at the last report, for `systemctl status`."""
+        self.latest: Health | None = None
+        """The gauges of the last report; None before the first."""
+        self.totals: Mapping[tuple[str, str], int] = {}
+        """People over each line, by line and direction, in the records of this run."""
 
     def tick(self, step: Step, relay: Relay) -> None:
-        """Note one step; tell the world at once when the video came or went."""
-        before = self._reason
+        """Note one step; tell the world at once when the video or the time came or went."""
+        before = self._reason, self._waited_for_time
+        self._waited_for_time = self._pipeline.progress.waits_for_time
         if isinstance(step.item, NoFrame):
             self._reason = step.item.reason
         else:
             self._reason = None
             self._frame_times.append(step.item.at)
-        changed = self._reason is not before
+        changed = (self._reason, self._waited_for_time) != before
         if changed:
             relay.refresh_health()
         if changed or self._clock.monotonic() >= self._report_at:
             self._report_at = self._clock.monotonic() + REPORT_INTERVAL_S
             self.report(relay.state)
 
+    def saved(self, buckets: Sequence[Bucket]) -> None:
+        """Add closed intervals that became records to the totals."""
+        totals = dict(self.totals)
+        for bucket in buckets:
+            if isinstance(bucket, CountBucket) and bucket.counts is not None:
+                for outcome in (Outcome.IN, Outcome.OUT):
+                    key = bucket.line, str(outcome)
+                    totals[key] = totals.get(key, 0) + bucket.counts.get(outcome, 0)
+        self.totals = totals
+
     def health(self, relay: RelayState) -> Health:
         """Return the gauges for the `health` topic."""
+        progress = self._pipeline.progress
         return Health(
             uptime_s=round(self._clock.monotonic() - self._started),
             queue=self._outbox.depth(),
             video=self._reason,
             fps=self._fps(),
+            detect_ms=None if progress.detect_ms is None else round(progress.detect_ms, 1),
             temperature_c=machine.temperature_c(),
             memory_mb=round(machine.memory_mb(), 1),
             disk_free_mb=round(machine.disk_free_mb(self._folder)),
             last_accepted_ms=relay.last_accepted_ms,
-            last_error=relay.last_error,
+            last_error=relay.last_error or self._own_trouble(),
+            unsaved=progress.unsaved,
+            time=progress.time,
         )
+
+    def _own_trouble(self) -> str | None:
+        clock = CLOCK_NOT_SET if self._pipeline.progress.waits_for_time else None
+        return "; ".join(filter(None, (clock, self._outbox.trouble))) or None
 
     def report(self, relay: RelayState) -> None:
         """Write the health file; a sick disk must not stop the counting."""
         try:
-            machine.write_report(self._folder, self._report(relay))
+            report = self._report(relay)
+            pace = f", {report.fps:g} pictures/s" if report.fps else ""
+            self.words = "; ".join(report.problems(0.0)) or f"counting{pace}"
+            machine.write_report(self._folder, report)
         except (OSError, OutboxError) as error:
             _log.warning("health file not written", reason=str(error))
 
     def _report(self, relay: RelayState) -> machine.HealthReport:
-        gauges = self.health(relay)
+        gauges = self.latest = self.health(relay)
         return machine.HealthReport(
             written_at=iso_utc(round(self._clock.utc() * 1000)),
             pid=os.getpid(),
             frames=self._pipeline.progress.frames,
             frames_dropped=self._source.dropped,
             unsaved=self._pipeline.progress.unsaved,
+            time=str(self._pipeline.progress.time),
+            waits_for_time=self._pipeline.progress.waits_for_time,
+            outbox_trouble=self._outbox.trouble,
             video=str(gauges.video or "ok"),
             fps=gauges.fps,
+            detect_ms=gauges.detect_ms,
             queue=gauges.queue,
             broker="connected" if relay.connected else "not connected",
-            last_error=gauges.last_error,
+            last_error=relay.last_error,
             memory_mb=gauges.memory_mb,
             disk_free_mb=gauges.disk_free_mb,
             temperature_c=gauges.temperature_c,

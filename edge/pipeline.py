@@ -5,8 +5,10 @@
 Delivery runs elsewhere (`delivery`); nothing here waits for a network.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from time import perf_counter
 
 import numpy as np
 import structlog
@@ -27,11 +29,13 @@ from edge.vocabulary import (
     NoFrame,
     Occupancy,
     Provenance,
+    TimeQuality,
     Tracks,
 )
 from edge.zones import ZoneCounter
 
 CLOCK_LOOK_S = 1.0
+_TIMED_CALLS = 50
 
 _log = structlog.get_logger(__name__)
 
@@ -64,8 +68,14 @@ class Progress:
 
     frames: int = 0
     last_frame_at: float | None = None
+    detect_ms: float | None = None
+    """What the detector takes for a picture, the mean of its last calls; None before the first."""
     unsaved: int = 0
+    """Closed intervals that are in memory only."""
     waits_for_time: bool = False
+    """Whether what is counted now waits for its dates."""
+    time: TimeQuality = TimeQuality.UNSYNCED
+    """How good a date made now would be."""
 
 
 class Pipeline:
@@ -80,8 +90,12 @@ class Pipeline:
         outbox: Outbox,
         timeline: Timeline,
         interval_ms: int = 900_000,
+        stopwatch: Callable[[], float] = perf_counter,
     ) -> None:
-        """Build a pipe and store what an earlier run left."""
+        """Build a pipe and store what an earlier run left.
+
+        stopwatch: seconds on a clock that never jumps, to time the detector with.
+        """
         self._detector, self._tracker = detector, tracker
         self._counter, self._zones = stages.counter, stages.zones
         self._new_aggregator, self.provenance = stages.aggregator, stages.provenance
@@ -90,6 +104,8 @@ class Pipeline:
         self.cals: Mapping[str, str] = {}
         """The calibration of each audited line; appears in its records."""
         self.progress = Progress()
+        self._stopwatch = stopwatch
+        self._detect_s: deque[float] = deque(maxlen=_TIMED_CALLS)
         self._last_at = timeline.started_at
         self._look_at = self._last_at + CLOCK_LOOK_S
         self._aspect = 1.0
@@ -103,7 +119,7 @@ class Pipeline:
     def step(self, item: Frame | NoFrame) -> Step:
         """Take one picture, or the word that there is none, through all stages."""
         if isinstance(item, Frame):
-            detections = self._detector.detect(item)
+            detections = self._detect(item)
             self._aspect = detections.aspect
             self.progress.frames += 1
             self.progress.last_frame_at = item.at
@@ -168,6 +184,13 @@ class Pipeline:
         self._books.redate = stages.redate
         self._aggregator = self._begun()
 
+    def _detect(self, frame: Frame) -> Detections:
+        began = self._stopwatch()
+        detections = self._detector.detect(frame)
+        self._detect_s.append(self._stopwatch() - began)
+        self.progress.detect_ms = 1000 * sum(self._detect_s) / len(self._detect_s)
+        return detections
+
     def _cut(self) -> None:
         """Close the open interval where the video is now."""
         now_ms = self._timeline.utc_ms(self._last_at)
@@ -207,7 +230,9 @@ class Pipeline:
     def _keep(self, buckets: Sequence[Bucket], *, insist: bool = False) -> None:
         self._books.keep([self._calibrated(b) for b in buckets], self._last_at, insist=insist)
         self.progress.unsaved = self._books.unsaved
-        self.progress.waits_for_time = self._books.waits_for_time
+        self.progress.waits_for_time = waits = self._books.waits_for_time
+        quality = self._timeline.quality
+        self.progress.time = TimeQuality.UNSYNCED if waits else quality
 
     def _calibrated(self, bucket: Bucket) -> Bucket:
         cal = self.cals.get(bucket.line) if isinstance(bucket, CountBucket) else None

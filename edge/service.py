@@ -20,6 +20,7 @@ from edge.adapters.camera_opencv import ClipSource, LiveSource
 from edge.calibration import Calibration, Conditions
 from edge.config import Config
 from edge.config_in_force import ConfigInForce
+from edge.heartbeats import Heartbeats, Part
 from edge.monitor import Monitor
 from edge.pipeline import Pipeline, Stages
 from edge.ports import Clock, Outbox, Signer
@@ -54,20 +55,23 @@ class Service:
         interval_s: float,
         spread_s: float = 0.0,
         signer: Signer | None = None,
+        beats: Heartbeats | None = None,
         hang_s: float | None = HANG_S,
     ) -> None:
         """Prepare; nothing is counted or sent before `run`. Raises ConfigError.
 
         spread_s, signer: see Station.
+        beats: who is told that pictures and the relay are alive.
         hang_s: None for no watch over steps that never end.
         """
         self._settings, self._clock, self._pipeline = settings, clock, pipeline
         self._stages_of, self._hang_s = stages_of, hang_s
+        self._beats = beats
         self._shown = settings.current
         self._heard: deque[bytes] = deque(maxlen=1)  # only the last is still wanted
         self._calibration = self._calibration_for(self._shown.config)
         self._calibrate()
-        self._monitor = Monitor(
+        self.monitor = Monitor(
             self._shown.config.records.data_dir,
             clock,
             pipeline,
@@ -81,16 +85,23 @@ class Service:
             outbox,
             self._born(),
             interval_s=interval_s,
-            health=self._monitor.health,
+            health=self.monitor.health,
             spread_s=spread_s,
             signer=signer,
+            heartbeat=lambda: self._beat("relay"),
             heard={"config/desired": self._heard.append},
             born_too=lambda: [settings.reported(self._now_ms())],
         )
         pipeline.on_saved(self._saved)
 
+    def _beat(self, part: Part) -> None:
+        if self._beats is not None:
+            self._beats.beat(part)
+
     def run(self, items: Iterable[Frame | NoFrame]) -> None:
         """Count what a source yields and deliver, then close the last interval."""
+        self._beat("frames")
+        self._beat("relay")
         self._station.start()
         try:
             for item in items:
@@ -101,7 +112,7 @@ class Service:
                 self._settings.stop(self._clock.monotonic())
             finally:
                 self._station.stop()
-                self._monitor.report(self._station.relay.state)
+                self.monitor.report(self._station.relay.state)
 
     def _take(self, item: Frame | NoFrame) -> None:
         began = self._clock.monotonic()
@@ -109,7 +120,8 @@ class Service:
         now = self._clock.monotonic()
         unsaved = self._pipeline.progress.unsaved
         if step is not None:
-            self._monitor.tick(step, self._station.relay)
+            self._beat("frames")
+            self.monitor.tick(step, self._station.relay)
             picture = isinstance(item, Frame)
             self._settings.watch(now, now - began, picture=picture, unsaved=unsaved)
         with suppress(IndexError):
@@ -168,6 +180,7 @@ class Service:
     def _saved(self, buckets: Sequence[Bucket]) -> None:
         self._station.relay.saved()
         self._station.stored(buckets)
+        self.monitor.saved(buckets)
         self._calibrate()  # an audit made or expired meanwhile holds from the next interval on
 
     def _now_ms(self) -> int:

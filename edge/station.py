@@ -60,6 +60,7 @@ class Station:
         signer: Signer | None = None,
         heard: Mapping[messages.Leaf, Callable[[bytes], None]] | None = None,
         born_too: Callable[[], Sequence[Message]] = tuple,
+        heartbeat: Callable[[], None] = lambda: None,
     ) -> None:
         """Prepare; nothing is sent before `start`. Raises ConfigError.
 
@@ -67,6 +68,7 @@ class Station:
         signer: the device's key; without one no heads are published.
         heard: who takes what comes on other topics of this device, on another thread.
         born_too: what else belongs to the birth.
+        heartbeat: called by the relay's thread whenever it has gone round.
         """
         self._clock, self._outbox, self._born_too = clock, outbox, born_too
         self._described = config, provenance
@@ -100,6 +102,7 @@ class Station:
             health=self._health_message,
             farewell=lambda: [*self._heads(), self._status("offline")],
             announce=self._birth,
+            heartbeat=heartbeat,
             rng=random.Random(),  # noqa: S311  jitter, not a secret
             limits=RelayLimits(
                 spread_s=spread_s, pack=config.mqtt.metered, health_interval_s=self._health_s

@@ -23,10 +23,14 @@ class HealthReport:
     pid: int
     frames: int
     fps: float | None
+    detect_ms: float | None
     frames_dropped: int
     video: str
     queue: int
     unsaved: int
+    time: str
+    waits_for_time: bool
+    outbox_trouble: str | None
     broker: str
     last_error: str | None
     memory_mb: float | None
@@ -44,6 +48,13 @@ class HealthReport:
             found.append(f"no healthy picture: {self.video}")
         if self.unsaved:
             found.append(f"{self.unsaved} intervals could not be stored: is the disk full?")
+        if self.waits_for_time:
+            found.append(
+                "the clock is not set, intervals wait for their dates:"
+                " is a time server reachable? Or vouch for the clock with device.clock: rtc"
+            )
+        if self.outbox_trouble:
+            found.append(self.outbox_trouble)
         if self.last_error:
             found.append(f"nothing is being delivered: {self.last_error}")
         return found

@@ -14,6 +14,7 @@ import shutil
 import sqlite3
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TypeVar
 
@@ -64,6 +65,8 @@ class OutboxFile:
         self.stream, self.until_ms = "", 0
         """The present stream and the latest date in it; "" and 0 before the first opening."""
         self.trouble: str | None = None
+        self.during_call: Callable[[], AbstractContextManager[object]] = nullcontext
+        """Entered for every call; watches that it returns."""
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with self._lock:
@@ -108,7 +111,7 @@ class OutboxFile:
 
         Raises OutboxError.
         """
-        with self._lock:
+        with self._lock, self.during_call():
             if self._closed:
                 raise OutboxError(f"{self._path}: the outbox is closed")
             try:

@@ -241,3 +241,14 @@ def test_check_names_the_files_the_device_will_need(tmp_path):
 def test_a_plain_broker_url_is_marked_as_lab():
     assert broker_section("mqtt://127.0.0.1").insecure_lab
     assert not broker_section("mqtts://broker.example.org").insecure_lab
+
+
+def test_who_watches_the_device_changes_no_hash(tmp_path):
+    path = tmp_path / "lobby.yaml"
+    text = (HERE / "configs" / "00-good.yaml").read_text("utf-8")
+    path.write_text(text + "\nhealth: {prometheus_port: 9464}\n", "utf-8")
+    assert load(path).health.prometheus_port == 9464
+    assert load(path).hash() == "33791f7c19b3"
+    path.write_text(text + "\nhealth: {prometheus_port: 80}\n", "utf-8")
+    with pytest.raises(ConfigError, match=r"health.prometheus_port.*1024.*9464"):
+        load(path)

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,21 @@ MESSAGES = {
 }
 
 
+FULL_HEALTH = Health(
+    uptime_s=3600,
+    queue=3,
+    fps=7.5,
+    detect_ms=17.4,
+    temperature_c=51.2,
+    memory_mb=188.2,
+    disk_free_mb=5120,
+    last_accepted_ms=T0,
+    last_error="the clock is not set; intervals wait for their dates",
+    unsaved=2,
+    time=TimeQuality.UNSYNCED,
+)
+
+
 def validator(leaf: str) -> Draft202012Validator:
     schema = json.loads((ROOT / "config/schemas" / f"{leaf}.schema.json").read_text("utf-8"))
     Draft202012Validator.check_schema(schema)
@@ -146,6 +162,30 @@ def test_schema_forbids_unknown_fields_and_asks_for_all_others(leaf: str) -> Non
     for field in payload:
         with pytest.raises(ValidationError):
             validator(leaf).validate({k: v for k, v in payload.items() if k != field})
+
+
+def test_health_of_the_second_version_is_byte_equal_to_its_golden_payload() -> None:
+    message = health_message(TENANT, DEV, T0 + 1, FULL_HEALTH, interval_s=300)
+    assert message.payload == (GOLDEN / "health-1.1.json").read_bytes()
+    assert message.properties[0] == ("schema", "health/1.1")
+    payload = json.loads(message.payload)
+    validator("health").validate(payload)
+    for wrong in ({**payload, "v": "1.0"}, {**payload, "time": "redated"}, {**payload, "face": 1}):
+        with pytest.raises(ValidationError):
+            validator("health").validate(wrong)
+    for field in payload:
+        with pytest.raises(ValidationError):
+            validator("health").validate({k: v for k, v in payload.items() if k != field})
+
+
+@pytest.mark.parametrize("field", ["unsaved", "time"])
+def test_health_that_lacks_what_is_new_is_of_the_first_version(field: str) -> None:
+    message = health_message(TENANT, DEV, T0, replace(FULL_HEALTH, **{field: None}), interval_s=300)
+    payload = json.loads(message.payload)
+    assert payload["v"] == "1.0"
+    validator("health").validate(payload)
+    with pytest.raises(ValidationError):
+        validator("health").validate({**payload, "v": "1.1"})
 
 
 @pytest.mark.parametrize(

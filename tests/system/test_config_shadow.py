@@ -101,7 +101,11 @@ class Lobby:
         return sum(needle in m.payload for m in self.inbox.on(leaf))
 
     def wait_for_pictures(self):
+        """Wait until several were counted: a wish is heard after a picture, an answer sent then."""
         assert self.inbox.wait_for(lambda _: self.count("health", b'"video":null'), 20)
+        for rev in ("look", "look again"):
+            self.wish(rev, {"mqtt": {}})
+            self.reported("rejected", rev)
 
     def wish(self, rev, config):
         message = desired_message("t", self.dev, None if rev is None else Desired(rev, config))

@@ -10,10 +10,14 @@ GOOD = HealthReport(
     pid=1,
     frames=100,
     fps=8.0,
+    detect_ms=17.5,
     frames_dropped=0,
     video="ok",
     queue=0,
     unsaved=0,
+    time="ntp",
+    waits_for_time=False,
+    outbox_trouble=None,
     broker="connected",
     last_error=None,
     memory_mb=100.0,
@@ -33,6 +37,8 @@ def test_a_device_that_does_its_job_has_no_problems():
         (replace(GOOD, video="no_camera"), 5.0, "no healthy picture: no_camera"),
         (replace(GOOD, unsaved=3), 5.0, "3 intervals could not be stored"),
         (replace(GOOD, last_error="refused"), 5.0, "nothing is being delivered: refused"),
+        (replace(GOOD, time="unsynced", waits_for_time=True), 5.0, "the clock is not set"),
+        (replace(GOOD, outbox_trouble="it was damaged"), 5.0, "it was damaged"),
     ],
 )
 def test_each_problem_is_named(report, age_s, said):

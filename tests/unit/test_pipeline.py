@@ -46,7 +46,7 @@ def person(y):
     return Detections(boxes, np.array([0.9], np.float32), 160 / 90)
 
 
-def pipeline(script, outbox, clock=None, aggregator=None):
+def pipeline(script, outbox, clock=None, aggregator=None, **options):
     return Pipeline(
         detector=ScriptedDetector(script),
         tracker=Tracker(),
@@ -58,6 +58,7 @@ def pipeline(script, outbox, clock=None, aggregator=None):
         outbox=outbox,
         timeline=Timeline(clock or ManualClock(NOON)),
         interval_ms=INTERVAL_MS,
+        **options,
     )
 
 
@@ -192,3 +193,29 @@ def test_two_runs_over_the_same_frames_give_the_same_bytes():
         pipeline(WALK_IN, outbox).run(frames(31))
         bodies.append([r.body for r in outbox.pending(100)])
     assert bodies[0] == bodies[1]
+
+
+def test_the_detector_is_timed_by_its_last_calls():
+    # Each reading is 10 ms later than the last; from the 61st call on a call takes 30 ms.
+    readings = [0.010 * k for k in range(120)] + [1.2 + 0.03 * k for k in range(20)]
+    watch = iter(readings)
+    pipe = pipeline([], MemoryOutbox("dev"), stopwatch=lambda: next(watch))
+    assert pipe.progress.detect_ms is None
+    pipe.step(NoFrame(0.05, CoverageReason.NO_CAMERA))
+    assert pipe.progress.detect_ms is None, "no picture, nothing to time"
+    for frame in frames(60):
+        pipe.step(frame)
+    assert pipe.progress.detect_ms == pytest.approx(10.0)
+    for frame in frames(10, start=60):
+        pipe.step(frame)
+    assert pipe.progress.detect_ms == pytest.approx((40 * 10 + 10 * 30) / 50)
+
+
+def test_progress_says_how_good_the_time_is():
+    clock = ManualClock(NOON, quality=TimeQuality.UNSYNCED)
+    pipe = pipeline([], MemoryOutbox("dev"), clock)
+    pipe.step(frames(1)[0])
+    assert (pipe.progress.waits_for_time, pipe.progress.time) == (True, TimeQuality.UNSYNCED)
+    clock.jump(0.0, TimeQuality.NTP)
+    pipe.step(frames(1, start=50)[0])
+    assert (pipe.progress.waits_for_time, pipe.progress.time) == (False, TimeQuality.NTP)

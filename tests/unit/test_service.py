@@ -211,9 +211,7 @@ def test_a_trial_is_passed_while_pictures_flow(tmp_path):
     bench = Bench(tmp_path)
     bench.run({1: Desired("1", LOWER)}, count=70, step_s=1.0)
     assert bench.state() == ("applied", "1")
-    assert (
-        bench.service._monitor._report(bench.service._station.relay.state).config_over_mqtt == "1"
-    )
+    assert bench.service.monitor._report(bench.service._station.relay.state).config_over_mqtt == "1"
 
 
 def test_an_audit_is_about_the_lines_in_force(tmp_path):

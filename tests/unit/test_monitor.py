@@ -1,0 +1,175 @@
+"""The gauges of a running device, with real parts and a clock that stands still."""
+
+import random
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pytest
+
+from edge.adapters.health import read_report
+from edge.aggregation import Aggregator
+from edge.counting import Counter
+from edge.delivery import Relay, RelayState
+from edge.messages import health_message
+from edge.monitor import CLOCK_NOT_SET, Monitor
+from edge.pipeline import Pipeline, Stages
+from edge.testing import ManualClock, MemoryOutbox, RecordingBroker, ScriptedDetector
+from edge.timeline import Timeline
+from edge.tracking import Tracker
+from edge.vocabulary import (
+    CountBucket,
+    CoverageReason,
+    Detections,
+    Frame,
+    Line,
+    NoFrame,
+    Outcome,
+    Provenance,
+    TimeQuality,
+)
+
+NOON = 1_767_268_800.0
+PICTURE = np.zeros((90, 160, 3), np.uint8)
+
+
+TWO_LINES = [
+    CountBucket(line, 0, 1, counts, 1.0, None, TimeQuality.NTP, Provenance("cfg", "model"))
+    for line, counts in (
+        ("door", {Outcome.IN: 3, Outcome.OUT: 1, Outcome.UTURN: 5}),
+        ("side", {Outcome.OUT: 7}),
+    )
+]
+
+
+def person(y):
+    boxes = np.array([[0.48, y - 0.2, 0.52, y]], np.float32)
+    return Detections(boxes, np.array([0.9], np.float32), 160 / 90)
+
+
+class Source:
+    """A camera of which only the lost pictures are asked."""
+
+    dropped = 7
+
+
+class Bench:
+    def __init__(self, folder, quality=TimeQuality.NTP):
+        self.folder = folder
+        self.clock = ManualClock(NOON, quality=quality)
+        self.outbox = MemoryOutbox("dev")
+        self.pipeline = Pipeline(
+            detector=ScriptedDetector([]),
+            tracker=Tracker(),
+            stages=Stages(
+                counter=Counter([Line("door", ((0.2, 0.5), (0.8, 0.5)), 1)]),
+                aggregator=partial(Aggregator, ["door"], 300_000),
+                provenance=Provenance("cfg", "model"),
+            ),
+            outbox=self.outbox,
+            timeline=Timeline(self.clock),
+            interval_ms=300_000,
+        )
+        self.monitor = Monitor(folder, self.clock, self.pipeline, self.outbox, Source())
+        self.broker = RecordingBroker()
+        self.relay = Relay(
+            self.outbox,
+            self.broker,
+            self.clock,
+            tenant="t",
+            dev="dev",
+            health=lambda s: health_message("t", "dev", 0, self.monitor.health(s), interval_s=300),
+            farewell=lambda: [],
+            rng=random.Random(1),
+        )
+
+    def see(self, index, at):
+        self.monitor.tick(self.pipeline.step(Frame(at, index, PICTURE)), self.relay)
+
+    def published(self):
+        """Let the relay do what is due; return how often health has been published by now."""
+        for _ in range(3):
+            self.relay.step()
+        return sum(message.topic.endswith("/health") for message in self.broker.published)
+
+
+def test_the_gauges_of_a_device_that_counts(tmp_path):
+    bench = Bench(tmp_path)
+    for index in range(11):
+        bench.see(index, 0.125 * (index + 1))
+    health = bench.monitor.health(RelayState())
+    assert (health.fps, health.video, health.unsaved, health.time) == (8.0, None, 0, "ntp")
+    assert health.detect_ms is not None
+    assert health.detect_ms >= 0
+    assert health.last_error is None
+    assert bench.monitor.latest is not None
+    assert bench.monitor.words.startswith("counting")
+
+
+def test_a_clock_that_is_not_set_is_told_until_it_is(tmp_path):
+    bench = Bench(tmp_path, TimeQuality.UNSYNCED)
+    bench.see(0, 0.1)
+    health = bench.monitor.health(RelayState())
+    assert (health.time, health.last_error) == ("unsynced", CLOCK_NOT_SET)
+    bench.monitor.report(RelayState())
+    report, _ = read_report(tmp_path)
+    assert (report.time, report.waits_for_time, report.last_error) == ("unsynced", True, None)
+    assert "the clock is not set" in report.problems(1.0)[0]
+    before = bench.published()
+    bench.clock.jump(5.0)
+    bench.see(1, 2.0)
+    assert bench.published() == before + 1, "told at once"
+    health = bench.monitor.health(RelayState())
+    assert (health.time, health.last_error) == ("ntp", None)
+
+
+def test_what_the_delivery_says_comes_first_and_a_damaged_outbox_is_not_forgotten(tmp_path):
+    bench = Bench(tmp_path, TimeQuality.UNSYNCED)
+    bench.outbox.trouble = "the outbox was damaged (x); 3 records are lost"
+    bench.see(0, 0.1)
+    refused = replace(RelayState(), last_error="refused")
+    assert bench.monitor.health(refused).last_error == "refused"
+    said = bench.monitor.health(RelayState()).last_error
+    assert said == f"{CLOCK_NOT_SET}; the outbox was damaged (x); 3 records are lost"
+    bench.monitor.report(refused)
+    report, _ = read_report(tmp_path)
+    assert report.last_error == "refused"
+    assert report.outbox_trouble == bench.outbox.trouble
+
+
+@pytest.mark.parametrize("reason", [CoverageReason.NO_CAMERA, CoverageReason.FROZEN])
+def test_lost_video_is_told_at_once(tmp_path, reason):
+    bench = Bench(tmp_path)
+    bench.see(0, 0.1)
+    before = bench.published()
+    bench.see(1, 0.2)
+    assert bench.published() == before, "nothing has changed"
+    step = bench.pipeline.step(NoFrame(1.2, reason))
+    bench.monitor.tick(step, bench.relay)
+    assert bench.published() == before + 1
+    assert bench.monitor.health(RelayState()).video is reason
+
+
+def test_totals_move_when_an_interval_becomes_a_record_and_not_before(tmp_path):
+    bench = Bench(tmp_path)
+    bench.pipeline.on_saved(bench.monitor.saved)
+    walk = [0.35 + 0.01 * k for k in range(31)]
+    bench.pipeline._detector = ScriptedDetector([person(y) for y in walk])
+    for index in range(200):
+        bench.see(index, 0.1 * (index + 1))
+    assert bench.monitor.totals == {}, "counted and settled, but the interval is open"
+    bench.see(200, 301.0)
+    bench.see(201, 330.0)
+    assert bench.monitor.totals == {("door", "in"): 1, ("door", "out"): 0}
+    blind = [NoFrame(400.0 + k, CoverageReason.NO_CAMERA) for k in range(600)]
+    for item in blind:
+        bench.pipeline.step(item)
+    assert bench.outbox.depth() > 1
+    assert bench.monitor.totals == {("door", "in"): 1, ("door", "out"): 0}
+    bench.monitor.saved(TWO_LINES)
+    assert bench.monitor.totals == {
+        ("door", "in"): 4,
+        ("door", "out"): 1,
+        ("side", "in"): 0,
+        ("side", "out"): 7,
+    }
