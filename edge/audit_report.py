@@ -8,7 +8,7 @@ from rich.table import Table
 
 from edge.audit import CONFIDENCE, LIMIT, Judgement, Mode, Row, Verdict
 from edge.calibration import Conditions
-from edge.messages import iso_utc
+from edge.sealing import iso_utc
 from edge.vocabulary import Crossing
 
 _LIMIT = f"{100 * LIMIT:.0f} %"

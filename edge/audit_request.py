@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from edge.audit import Watch
 from edge.config import Config
 from edge.errors import BadInputError
-from edge.messages import iso_utc
+from edge.sealing import iso_utc
 from edge.tally import Tally, check_line, parse_tally
 from edge.tally_times import utc_ms
 

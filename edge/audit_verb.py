@@ -30,9 +30,9 @@ from edge.config import Config
 from edge.config_in_force import in_force
 from edge.errors import BadInputError
 from edge.live_tally import count_live
-from edge.messages import iso_utc
 from edge.records import CountRecord
 from edge.replay import EPOCH_2026, Replay, ReplayOptions, replay
+from edge.sealing import iso_utc
 from edge.service import conditions_of
 from edge.tally import Tally
 from edge.vocabulary import Crossing, TimeQuality

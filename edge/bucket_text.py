@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from edge.errors import MessageError
-from edge.messages import canonical
+from edge.sealing import canonical
 from edge.vocabulary import (
     Bucket,
     CountBucket,

@@ -19,7 +19,7 @@ import structlog
 
 from edge.audit import CONFIDENCE, LIMIT, Judgement, Mode, Verdict
 from edge.errors import OutboxError
-from edge.messages import canonical, iso_utc
+from edge.sealing import canonical, iso_utc
 
 DAY_MS = 86_400_000
 

@@ -20,12 +20,12 @@ from edge.config import Config, broker_section, load, missing_files, with_broker
 from edge.config_in_force import in_force
 from edge.errors import BadInputError, BrokerError, LobbyCountError, MessageError
 from edge.evidence_cli import export, verify
-from edge.messages import canonical
 from edge.readings import zone_reading
 from edge.records import parse_counts
 from edge.replay import EPOCH_2026, Replay, ReplayOptions
 from edge.replay import replay as play
 from edge.scoring import LineScore, load_truth, overall, score, total_count_error
+from edge.sealing import canonical
 from edge.station import mqtt_settings
 from edge.terminal import (
     DEFAULT_CONFIG,

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from edge.config import Config, DeviceSection
 from edge.config_errors import sentences, unknown
 from edge.errors import ConfigError
-from edge.messages import canonical
+from edge.sealing import canonical
 
 SECTIONS = ("device", "lines", "zones", "counting")
 OF_DEVICE = ("name",)

@@ -7,8 +7,8 @@ from rich.table import Table
 from rich.text import Text
 
 from edge.evidence import Fault, Finding, Report, StreamReport, Sums
-from edge.messages import iso_utc
 from edge.readings import Subject
+from edge.sealing import iso_utc
 
 MOST_SHOWN = 20
 """Of the faults no more are printed; JSON has up to a thousand of each stream."""

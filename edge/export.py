@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from edge.heads import Begin, hash_of, head_text
-from edge.messages import chain_of
 from edge.months import Month
 from edge.ports import Signer
+from edge.sealing import chain_of
 from edge.vocabulary import StoredRecord, TimeQuality, Tip
 
 

@@ -23,10 +23,10 @@ from typing import Any
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from edge.cloud_events import attributes
 from edge.errors import MessageError
-from edge.messages import VERSION, canonical, iso_utc, topic
+from edge.messages import VERSION, message
 from edge.ports import Signer
+from edge.sealing import canonical, iso_utc
 from edge.vocabulary import Message, TimeQuality, Tip
 
 PREFIX = b"pc/v1/head\n"
@@ -111,15 +111,8 @@ def head_message(
     tenant: str, dev: str, at_ms: int, tip: Tip, *, quality: TimeQuality, signer: Signer
 ) -> Message:
     """Return the head for `pc/v1/{tenant}/{dev}/head`, retained."""
-    payload = head_text(dev, at_ms, tip, quality=quality, signer=signer).encode()
-    event = attributes(tenant, dev, "head", payload, event=None, time=iso_utc(at_ms))
-    return Message(
-        topic=topic(tenant, dev, "head"),
-        payload=payload,
-        qos=1,
-        retain=True,
-        properties=(("schema", f"head/{VERSION}"), *event),
-    )
+    text = head_text(dev, at_ms, tip, quality=quality, signer=signer)
+    return message(tenant, dev, "head", text, qos=1, retain=True, time=iso_utc(at_ms))
 
 
 def verify_head(payload: bytes | Mapping[str, Any], key: str | None = None) -> Head:

@@ -10,7 +10,8 @@ Nothing else is published for it: the sensors read `counts`, `health` and `statu
 
 from collections.abc import Mapping, Sequence
 
-from edge.messages import canonical, checked_name, topic
+from edge.messages import checked_name, topic
+from edge.sealing import canonical
 from edge.vocabulary import Line, Message
 
 _ONLINE = "{{ 'online' if value_json.state == 'online' else 'offline' }}"

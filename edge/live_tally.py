@@ -13,7 +13,7 @@ from edge.app import configured_lines
 from edge.audit import DIRECTIONS
 from edge.config import Config
 from edge.errors import BadInputError, LobbyCountError
-from edge.messages import iso_utc
+from edge.sealing import iso_utc
 from edge.tally import Tally, parse_tally
 from edge.tally_file import TallyFile
 from edge.vocabulary import Line, Outcome

@@ -5,27 +5,19 @@ minor in the payload (`"v"`); writers follow `config/schemas/`, readers ignore
 fields they do not know. A payload says the lowest minor version that describes it:
 1.1 added zones, and what has none is a 1.0 payload, byte for byte. So a reader
 that was written against 1.0 and is strict about it loses nothing it could read.
-
-A record is sealed once, when it is stored: its JSON is canonical (sorted keys,
-no spaces, UTF-8; the form of RFC 8785) and `chain` is the SHA-256 of the
-previous record's chain followed by that JSON without `chain`. The first chain
-of a stream follows `genesis(dev, stream)`, so that a stream cannot be passed
-off as another's.
 """
 
-import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
 from typing import Literal
 
 from edge.cloud_events import attributes, batch_id
 from edge.payloads import ENCODING, packed
-from edge.readings import RANGE_FIELDS, Totals, reading, subject_of
+from edge.readings import RANGE_FIELDS
+from edge.sealing import canonical, iso_utc
 from edge.vocabulary import (
-    Bucket,
     CoverageReason,
     Line,
     Message,
@@ -100,74 +92,6 @@ def topic(tenant: str, dev: str, leaf: Leaf) -> str:
     return f"pc/v1/{checked_name(tenant, 'tenant')}/{checked_name(dev, 'dev')}/{leaf}"
 
 
-def canonical(value: object) -> str:
-    """Return the one JSON text of a value: sorted keys, no spaces, no escapes of UTF-8."""
-    return json.dumps(
-        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    )
-
-
-def iso_utc(ms: int) -> str:
-    """Write UTC milliseconds as ISO 8601 with 'Z', and a fraction only when there is one."""
-    seconds, rest = divmod(ms, 1000)
-    text = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-    return f"{text}.{rest:03d}Z" if rest else f"{text}Z"
-
-
-def genesis(dev: str, stream: str) -> str:
-    """Return what the chain of a stream's first record follows."""
-    return hashlib.sha256(f"pc/v1/{dev}/{stream}".encode()).hexdigest()
-
-
-def link(previous_chain: str, record: Mapping[str, object]) -> str:
-    """Return the chain of a record (any `chain` in it is left out) after the previous one."""
-    body = canonical({key: value for key, value in record.items() if key != "chain"})
-    # A lone surrogate from a hostile payload must give a wrong hash, not an exception.
-    return hashlib.sha256((previous_chain + body).encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def seal(
-    bucket: Bucket, dev: str, stream: str, seq: int, *, totals: Totals, previous_chain: str
-) -> str:
-    """Return the canonical JSON of one record. `totals` already include the bucket.
-
-    Raises ValueError for a bucket with a coverage below 1 and no reason.
-    """
-    subject = subject_of(bucket)
-    record: dict[str, object] = {
-        "dev": dev,
-        "stream": stream,
-        "seq": seq,
-        subject.field: subject.id,
-        "t0": iso_utc(bucket.t0_ms),
-        "t1": iso_utc(bucket.t1_ms),
-        "tq": str(bucket.time_quality),
-        "cfg": bucket.provenance.cfg,
-        "model": bucket.provenance.model,
-        "cal": bucket.provenance.cal,
-        **reading(bucket, totals),
-        **_coverage(bucket),
-    }
-    record["chain"] = link(previous_chain, record)
-    return canonical(record)
-
-
-def chain_of(sealed: str) -> str:
-    """Return the chain of a sealed record, which the next one follows."""
-    return str(json.loads(sealed)["chain"])
-
-
-def _coverage(bucket: Bucket) -> dict[str, object]:
-    share = round(bucket.coverage, 4)
-    if share >= 1:
-        return {"cov": 1}
-    if bucket.reason is None:
-        field, name = subject_of(bucket)
-        raise ValueError(f"the bucket of {field} {name!r} has coverage {share} and no reason")
-    # A whole number is written as one, because "0.0" is not canonical outside Python.
-    return {"cov": share or 0, "cov_reason": str(bucket.reason)}
-
-
 def counts_message(
     tenant: str, dev: str, stream: str, records: Sequence[StoredRecord], *, pack: bool = False
 ) -> Message:
@@ -184,7 +108,7 @@ def counts_message(
         f'"stream":{canonical(stream)},"v":{canonical(version)}}}'
     )
     event, time = batch_id(stream, [record.seq for record in records]), parsed[-1]["t1"]
-    plain = _message(
+    plain = message(
         tenant, dev, "counts", text, qos=1, retain=False, version=version, event=event, time=time
     )
     if not pack:
@@ -201,7 +125,7 @@ def status_message(
     version = VERSION if delivery == "puback" else LATER_VERSION
     text = _payload(dev, fields, version)
     time = iso_utc(at_ms)
-    return _message(tenant, dev, "status", text, qos=1, retain=True, version=version, time=time)
+    return message(tenant, dev, "status", text, qos=1, retain=True, version=version, time=time)
 
 
 def ack_message(
@@ -219,7 +143,7 @@ def ack_message(
         fields["have"] = [list(span) for span in have]
     if rewind is not None:
         fields["rewind"] = rewind
-    return _message(tenant, dev, "ack", canonical(fields), qos=1, retain=True)
+    return message(tenant, dev, "ack", canonical(fields), qos=1, retain=True)
 
 
 def info_message(
@@ -259,7 +183,7 @@ def info_message(
         ]
     text = _payload(dev, fields, version)
     time = iso_utc(at_ms)
-    return _message(tenant, dev, "info", text, qos=1, retain=True, version=version, time=time)
+    return message(tenant, dev, "info", text, qos=1, retain=True, version=version, time=time)
 
 
 def health_message(
@@ -276,7 +200,7 @@ def health_message(
         version = VERSION
     expiry_s = HEALTH_LIVES_FOR_INTERVALS * interval_s
     text = _payload(dev, fields, version)
-    return _message(
+    return message(
         tenant, dev, "health", text, qos=0, retain=True, expiry_s=expiry_s, version=version
     )
 
@@ -301,7 +225,7 @@ def privacy_message(
         "unit": "person-visits",
     }
     text, time = _payload(dev, fields), iso_utc(at_ms)
-    return _message(tenant, dev, "privacy", text, qos=1, retain=True, time=time)
+    return message(tenant, dev, "privacy", text, qos=1, retain=True, time=time)
 
 
 def response_message(
@@ -318,7 +242,7 @@ def response_message(
     if error is not None:
         fields["error"] = error
     text = _payload(dev, fields)
-    return _message(
+    return message(
         tenant,
         dev,
         "rsp/backfill",
@@ -334,7 +258,7 @@ def _payload(dev: str, fields: Mapping[str, object], version: str = VERSION) -> 
     return canonical({"v": version, "dev": dev, **fields})
 
 
-def _message(
+def message(
     tenant: str,
     dev: str,
     leaf: Leaf,
@@ -347,6 +271,10 @@ def _message(
     event: str | None = None,
     time: str | None = None,
 ) -> Message:
+    """Return a message of one kind, with its schema and the attributes of an event.
+
+    event, time: see `cloud_events.attributes`.
+    """
     payload = text.encode()
     return Message(
         topic=topic(tenant, dev, leaf),

@@ -11,9 +11,10 @@ from edge.adapters import health as machine
 from edge.adapters.camera_opencv import ClipSource, LiveSource
 from edge.delivery import Relay, RelayState
 from edge.errors import OutboxError
-from edge.messages import Health, iso_utc
+from edge.messages import Health
 from edge.pipeline import Pipeline, Step
 from edge.ports import Clock, Outbox
+from edge.sealing import iso_utc
 from edge.vocabulary import Bucket, CountBucket, CoverageReason, NoFrame, Outcome
 
 REPORT_INTERVAL_S = 10.0

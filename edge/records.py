@@ -13,8 +13,8 @@ from math import isfinite
 from typing import Any, NoReturn
 
 from edge.errors import MessageError
-from edge.messages import genesis, link
 from edge.payloads import unpacked
+from edge.sealing import genesis, link
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z")
 _SHA256 = re.compile(r"[0-9a-f]{64}")

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from edge.messages import canonical
+from edge.sealing import canonical
 
 PROBATION_S = 60.0
 SLOW_STEP_S = 10.0

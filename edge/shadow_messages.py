@@ -8,7 +8,8 @@ import json
 from collections.abc import Mapping, Sequence
 
 from edge.errors import MessageError
-from edge.messages import VERSION, Leaf, canonical, iso_utc, topic
+from edge.messages import VERSION, message
+from edge.sealing import canonical, iso_utc
 from edge.shadow import Desired, Report
 from edge.vocabulary import Message
 
@@ -50,7 +51,8 @@ def parse_desired(payload: bytes) -> Desired:
 def desired_message(tenant: str, dev: str, desired: Desired | None) -> Message:
     """Return what a sender publishes; None takes back whatever was wanted before."""
     fields = desired and {"v": VERSION, "rev": desired.rev, "config": desired.config}
-    return _message(tenant, dev, "config/desired", canonical(fields) if fields else "")
+    text = canonical(fields) if fields else ""
+    return message(tenant, dev, "config/desired", text, qos=1, retain=True)
 
 
 def reported_message(
@@ -79,7 +81,8 @@ def reported_message(
         "cfg": cfg,
         "config": config,
     }
-    return _message(tenant, dev, "config/reported", canonical(fields))
+    text = canonical(fields)
+    return message(tenant, dev, "config/reported", text, qos=1, retain=True, time=iso_utc(at_ms))
 
 
 def _bounded(errors: Sequence[str]) -> list[str]:
@@ -87,13 +90,3 @@ def _bounded(errors: Sequence[str]) -> list[str]:
     shown = [each[:LONGEST_ERROR] for each in errors[:MOST_ERRORS]]
     more = len(errors) - len(shown)
     return [*shown, f"and {more} more"] if more else shown
-
-
-def _message(tenant: str, dev: str, leaf: Leaf, text: str) -> Message:
-    return Message(
-        topic=topic(tenant, dev, leaf),
-        payload=text.encode(),
-        qos=1,
-        retain=True,
-        properties=(("schema", f"{leaf}/{VERSION}"),),
-    )

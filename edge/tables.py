@@ -7,10 +7,10 @@ from dataclasses import asdict
 from rich.table import Table
 
 from edge.adapters.health import HealthReport
-from edge.messages import iso_utc
 from edge.readings import mean_stay_s, range_of
 from edge.records import CountRecord, Record
 from edge.scoring import LineScore, overall, total_count_error
+from edge.sealing import iso_utc
 from edge.vocabulary import Bucket, CountBucket, Outcome, ZoneBucket, ZoneKind, ZoneSums
 
 _DOUBT = (Outcome.UTURN, Outcome.AMBIGUOUS, Outcome.BORN_PAST_LINE)

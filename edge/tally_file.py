@@ -10,7 +10,7 @@ from typing import Self
 
 from edge.audit import Mark
 from edge.errors import BadInputError
-from edge.messages import iso_utc
+from edge.sealing import iso_utc
 from edge.tally import BEGIN, END, HEADER
 from edge.vocabulary import Outcome
 

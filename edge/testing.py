@@ -14,8 +14,8 @@ from itertools import count, islice
 import numpy as np
 
 from edge.errors import BrokerError
-from edge.messages import chain_of, genesis, seal
 from edge.readings import Subject, Totals, subject_of
+from edge.sealing import chain_of, genesis, seal
 from edge.vocabulary import (
     Bucket,
     Detections,

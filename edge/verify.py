@@ -13,8 +13,8 @@ from edge.errors import MessageError
 from edge.evidence import Fault, Findings, Key, StreamReport
 from edge.evidence_lines import HeadLine, Line, Read, Unread, read_lines
 from edge.heads import Head, fingerprint, verify_head
-from edge.messages import genesis, link
 from edge.months import Month
+from edge.sealing import genesis, link
 from edge.verify_numbers import (
     Gap,
     explain_strangers,

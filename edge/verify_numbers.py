@@ -12,8 +12,8 @@ from datetime import UTC, datetime, timedelta
 from edge.evidence import Fault, Findings, Lost
 from edge.evidence_lines import Read, Unread
 from edge.heads import Head
-from edge.messages import link
 from edge.months import Month
+from edge.sealing import link
 
 Items = Sequence[Read | Unread]
 Records = Mapping[int, Read]

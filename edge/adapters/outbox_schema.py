@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterable
 from typing import Any, NamedTuple, Protocol
 
-from edge.messages import genesis
+from edge.sealing import genesis
 
 SCHEMA_VERSION = 3
 APPLICATION_ID = 0x4C_4F_42_43  # "LOBC", so that file(1) and we know what it is

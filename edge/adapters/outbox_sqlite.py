@@ -13,8 +13,9 @@ from edge.adapters.outbox_file import Connect, OutboxFile, connect
 from edge.adapters.outbox_schema import DamagedError, Database, crc_of
 from edge.bucket_text import bucket_text, read_bucket
 from edge.errors import MessageError
-from edge.messages import RECORD_RETENTION_DAYS, chain_of, iso_utc, seal
+from edge.messages import RECORD_RETENTION_DAYS
 from edge.readings import Totals, subject_of
+from edge.sealing import chain_of, iso_utc, seal
 from edge.vocabulary import Bucket, StoredRecord, Tip, Waiting
 
 DAY_MS = 86_400_000

@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 
 from edge.errors import OutboxError
-from edge.messages import canonical
+from edge.sealing import canonical
 from edge.shadow import Desired, Kept, Report, digest_of
 
 FILE_NAME = "shadow.json"

@@ -12,10 +12,10 @@ from edge.messages import (
     health_message,
     info_message,
     privacy_message,
-    seal,
     status_message,
 )
 from edge.readings import Totals
+from edge.sealing import seal
 from edge.vocabulary import CountBucket, Line, Outcome, Provenance, StoredRecord, TimeQuality
 
 TENANT, DEV, STREAM = "pudong-01", "lobby-0a1b", "00112233445566aa"

@@ -11,7 +11,8 @@ from jsonschema import Draft202012Validator, ValidationError
 from edge.adapters.device_key import DeviceKey
 from edge.errors import MessageError
 from edge.heads import Begin, fingerprint, head_message, head_text, verify_head
-from edge.messages import canonical, genesis, info_message
+from edge.messages import info_message
+from edge.sealing import canonical, genesis
 from edge.vocabulary import Line, Provenance, TimeQuality, Tip
 
 ROOT = Path(__file__).parents[2]

@@ -13,16 +13,9 @@ from types import SimpleNamespace
 import pytest
 
 from edge.home_assistant import discovery_message, discovery_topic, removal_message
-from edge.messages import (
-    Health,
-    chain_of,
-    counts_message,
-    genesis,
-    health_message,
-    seal,
-    status_message,
-)
+from edge.messages import Health, counts_message, health_message, status_message
 from edge.readings import Totals
+from edge.sealing import chain_of, genesis, seal
 from edge.vocabulary import (
     CountBucket,
     CoverageReason,

@@ -14,22 +14,17 @@ from jsonschema import Draft202012Validator, ValidationError
 from edge.errors import MessageError
 from edge.messages import (
     Health,
-    canonical,
-    chain_of,
     checked_name,
     counts_message,
-    genesis,
     health_message,
     info_message,
-    iso_utc,
-    link,
     privacy_message,
-    seal,
     status_message,
     topic,
 )
 from edge.readings import Totals
 from edge.records import CountRecord, parse_counts, verify_chain
+from edge.sealing import canonical, chain_of, genesis, iso_utc, link, seal
 from edge.vocabulary import (
     CountBucket,
     CoverageReason,

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from edge.adapters.outbox_sqlite import SqliteOutbox
-from edge.messages import counts_message, genesis
+from edge.messages import counts_message
 from edge.ports import Outbox
 from edge.records import Record, parse_counts, verify_chain
+from edge.sealing import genesis
 from edge.testing import MemoryOutbox
 from edge.vocabulary import (
     CountBucket,

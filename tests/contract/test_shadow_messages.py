@@ -109,7 +109,7 @@ def test_topics_quality_of_service_and_retain():
     for which, message in MESSAGES.items():
         assert message.topic == f"pc/v1/pudong-01/lobby-0a1b/config/{which}"
         assert (message.qos, message.retain, message.expiry_s) == (1, True, None)
-        assert message.properties == (("schema", f"config/{which}/1.0"),)
+        assert message.properties[0] == ("schema", f"config/{which}/1.0")
     assert desired_message("t", "d", None).payload == b""
 
 

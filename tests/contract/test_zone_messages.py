@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, ValidationError
 
 from edge.errors import MessageError
-from edge.messages import canonical, chain_of, counts_message, genesis, info_message, link, seal
+from edge.messages import counts_message, info_message
 from edge.readings import Subject, Totals, mean_stay_s, subject_of
 from edge.records import CountRecord, ZoneRecord, parse_counts, verify_chain
+from edge.sealing import canonical, chain_of, genesis, link, seal
 from edge.tables import RECORD_HEADER, record_row
 from edge.vocabulary import (
     Bucket,

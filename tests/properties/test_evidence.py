@@ -16,8 +16,8 @@ from edge.evidence import Finding, Place, Report
 from edge.evidence_lines import Line, runs_of
 from edge.export import Signing, export_lines, of_month
 from edge.heads import head_text
-from edge.messages import canonical, genesis, link
 from edge.months import month_of
+from edge.sealing import canonical, genesis, link
 from edge.testing import MemoryOutbox
 from edge.verify import verify_stream
 from edge.vocabulary import (

@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import create_engine, text
 
-from edge.messages import canonical, counts_message
+from edge.messages import counts_message
+from edge.sealing import canonical
 from edge.testing import MemoryOutbox
 from edge.vocabulary import CountBucket, CoverageReason, Outcome, Provenance, TimeQuality
 from evaluation.database import Database

@@ -23,7 +23,7 @@ from edge.adapters.outbox_sqlite import SqliteOutbox
 from edge.adapters.record_reader import read_records
 from edge.config import load
 from edge.errors import BadInputError, OutboxError
-from edge.messages import iso_utc
+from edge.sealing import iso_utc
 from edge.tally import parse_tally
 from edge.tally_times import utc_ms
 from edge.vocabulary import CountBucket, Outcome, Provenance, TimeQuality

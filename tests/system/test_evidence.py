@@ -20,9 +20,10 @@ from edge.adapters.lab_broker import LabBroker, available_kinds
 from edge.adapters.outbox_sqlite import SqliteOutbox
 from edge.config import load, with_broker
 from edge.heads import fingerprint, verify_head
-from edge.messages import Health, genesis
+from edge.messages import Health
 from edge.months import month_of
 from edge.records import parse_counts, verify_chain
+from edge.sealing import genesis
 from edge.station import Station
 from edge.vocabulary import CountBucket, Outcome, Provenance, TimeQuality
 

@@ -10,8 +10,8 @@ from edge.adapters.device_key import DeviceKey
 from edge.errors import BadInputError
 from edge.export import Signing, export_lines, of_month
 from edge.heads import hash_of, verify_head
-from edge.messages import iso_utc
 from edge.months import month_of
+from edge.sealing import iso_utc
 from edge.testing import MemoryOutbox
 from edge.vocabulary import CountBucket, Outcome, Provenance, StoredRecord, TimeQuality
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from edge.audit import Mark, Watch
 from edge.errors import BadInputError
-from edge.messages import iso_utc
+from edge.sealing import iso_utc
 from edge.tally import parse_tally
 from edge.tally_file import TallyFile
 from edge.tally_times import is_local, utc_ms

@@ -13,9 +13,9 @@ from edge.evidence_lines import Line, runs_of
 from edge.evidence_text import finding_text, notes, report_json, sentences, verdict_text
 from edge.export import Signing, export_lines
 from edge.heads import fingerprint, head_text
-from edge.messages import canonical, genesis, link
 from edge.months import month_of
 from edge.readings import Subject
+from edge.sealing import canonical, genesis, link
 from edge.testing import MemoryOutbox
 from edge.verify import verify_stream
 from edge.vocabulary import (
