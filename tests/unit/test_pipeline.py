@@ -144,6 +144,31 @@ def test_what_is_counted_before_the_clock_is_set_gets_its_dates_afterwards():
     assert not pipe.progress.waits_for_time
 
 
+@pytest.mark.parametrize("wrong", [930_000_000.0, 4_000_000_000.0])
+def test_a_date_that_cannot_be_is_not_believed_whatever_the_kernel_says(wrong):
+    outbox = MemoryOutbox("dev")
+    pipe = pipeline(WALK_IN, outbox, ManualClock(wrong, quality=TimeQuality.NTP))
+    pipe.run(frames(31))
+    assert (outbox.depth(), len(outbox.waiting()), pipe.progress.waits_for_time) == (0, 1, True)
+
+
+def test_a_clock_set_back_a_little_is_waited_for_in_the_same_stream():
+    outbox = MemoryOutbox("dev")
+    clock = ManualClock(NOON)
+    pipe = pipeline(WALK_IN, outbox, clock)
+    for frame in frames(31):
+        pipe.step(frame)
+    clock.jump(-2.0)
+    for k in range(4, 30):
+        pipe.step(NoFrame(float(k), CoverageReason.NO_CAMERA))
+    pipe.finish()
+    first, second = records(outbox)
+    assert outbox.streams() == [outbox.stream]
+    assert first["t1"] == second["t0"] == "2026-01-01T12:00:04Z"
+    assert second["t1"] == "2026-01-01T12:00:27Z"
+    assert first["in"] + second["in"] == 1
+
+
 def test_what_never_got_a_date_waits_for_the_next_start():
     clock = ManualClock(930_000_000.0, quality=TimeQuality.UNSYNCED)
     outbox = MemoryOutbox("dev")
