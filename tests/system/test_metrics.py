@@ -131,14 +131,29 @@ def test_a_port_that_is_taken_is_logged_and_stops_nothing(port, capsys):
     assert str(port) in said
 
 
-def written(folder, port):
+LAST_TOTALS = """
+import sys
+from edge import cli
+from edge.monitor import Monitor
+saved = Monitor.saved
+def heard(monitor, buckets):
+    saved(monitor, buckets)
+    print("totals of", sorted(monitor.totals), file=sys.stderr)
+Monitor.saved = heard
+sys.argv = ["lobbycount", *sys.argv[1:]]
+cli.main()
+"""
+
+
+def written(folder, port, *program):
     config = folder / "lobby.yaml"
     config.write_text(CONFIG.format(folder=folder, source=CLIP, port=port), "utf-8")
-    return [sys.executable, "-m", "edge", "run", "-c", str(config)]
+    return [sys.executable, *(program or ("-m", "edge")), "run", "-c", str(config)]
 
 
 def test_the_service_can_be_scraped_and_stops_in_order(tmp_path, port):
-    with subprocess.Popen(written(tmp_path, port), stderr=subprocess.DEVNULL) as run:
+    command, log = written(tmp_path, port, "-c", LAST_TOTALS), tmp_path / "log"
+    with log.open("w") as stderr, subprocess.Popen(command, stderr=stderr) as run:
         try:
             found, until = {}, time.monotonic() + 60
             while ("lobbycount_detect_seconds",) not in found and time.monotonic() < until:
@@ -155,6 +170,7 @@ def test_the_service_can_be_scraped_and_stops_in_order(tmp_path, port):
     assert found["lobbycount_video_healthy",] == 1
     assert found["lobbycount_detect_seconds",] > 0
     assert found["lobbycount_trouble",] in {0, 1}
+    assert "totals of [('door', 'in'), ('door', 'out')]" in log.read_text("utf-8")
 
 
 def test_the_service_counts_with_a_port_that_is_taken(tmp_path, port):

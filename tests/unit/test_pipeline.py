@@ -241,6 +241,15 @@ def test_progress_says_how_good_the_time_is():
     pipe = pipeline([], MemoryOutbox("dev"), clock)
     pipe.step(frames(1)[0])
     assert (pipe.progress.waits_for_time, pipe.progress.time) == (True, TimeQuality.UNSYNCED)
-    clock.jump(0.0, TimeQuality.NTP)
+    clock.jump(-NOON, TimeQuality.NTP)
+    pipe.step(frames(1, start=30)[0])
+    assert (pipe.progress.waits_for_time, pipe.progress.time) == (True, TimeQuality.UNSYNCED)
+    clock.jump(NOON, TimeQuality.NTP)
     pipe.step(frames(1, start=50)[0])
     assert (pipe.progress.waits_for_time, pipe.progress.time) == (False, TimeQuality.NTP)
+
+
+def test_a_date_that_cannot_be_right_is_not_called_good():
+    pipe = pipeline([], MemoryOutbox("dev"), ManualClock(0.0, quality=TimeQuality.NTP))
+    pipe.step(frames(1)[0])
+    assert (pipe.progress.waits_for_time, pipe.progress.time) == (True, TimeQuality.UNSYNCED)
