@@ -71,9 +71,10 @@ class SqliteOutbox:
             return
 
         def store(db: Database, head: schema.Head) -> schema.Head:
+            # First, so that there is room for the records that are made of it.
+            waiting_rows.forget(db, [*settled, *self._drafts])
             for bucket in buckets:
                 head = _append_one(db, bucket, head)
-            waiting_rows.forget(db, [*settled, *self._drafts])
             return head
 
         self._file.advance(store)

@@ -93,7 +93,7 @@ def test_nobody_is_two_tracks_in_one_frame_and_ids_never_come_back(script):
     st.lists(st.tuples(st.integers(0, 24), st.booleans(), st.floats(-1e6, 1e6)), max_size=6),
 )
 def test_records_sum_to_what_was_counted_under_any_restart_and_clock_jump(script, troubles):
-    clock, outbox, booked = ManualClock(1_767_225_600.0), MemoryOutbox("dev"), []
+    clock, outbox, booked = ManualClock(1_782_864_000.0), MemoryOutbox("dev"), []
     pipeline = partial(watched_pipeline, script, outbox, clock, booked)
     pipe = pipeline()
     for k in range(len(script)):

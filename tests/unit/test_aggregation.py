@@ -221,3 +221,15 @@ def test_presence_in_the_daily_windows_is_summed_apart():
         window_ms=5 * MINUTE,
         window_presence_ms=10 * MINUTE,
     )
+
+
+def test_what_was_booked_into_an_interval_without_length_is_not_lost_with_it():
+    """The clock was set, or a line moved, at the very last picture."""
+    aggregator = Aggregator(["door"], 900_000, 5_000)
+    aggregator.add([(4_000, Crossing("door", Outcome.IN, 4.0))])
+    (bucket,) = aggregator.finish(5_000, TimeQuality.NTP, Provenance("c", "m"))
+    assert (bucket.t0_ms, bucket.t1_ms) == (5_000, 5_001)
+    assert bucket.counts is not None
+    assert bucket.counts[Outcome.IN] == 1
+    aggregator = Aggregator(["door"], 900_000, 5_000)
+    assert aggregator.finish(5_000, TimeQuality.NTP, Provenance("c", "m")) == []
