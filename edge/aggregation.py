@@ -131,11 +131,7 @@ class Aggregator:
         """Close everything, the last interval cut short at `now_ms`; ends this instance."""
         closed = self.close(now_ms, quality, provenance)
         for bucket in self._open:
-            bucket.t1_ms = min(bucket.t1_ms, now_ms)
-            if bucket.t1_ms <= bucket.t0_ms and bucket.has_bookings():
-                bucket.t1_ms = bucket.t0_ms + 1  # what was booked here is not lost with it
-            if bucket.t1_ms > bucket.t0_ms:
-                closed += self._seal(bucket, quality, provenance)
+            closed += self._seal_cut(bucket, now_ms, quality, provenance)
         self._open = []
         return closed
 
@@ -143,10 +139,17 @@ class Aggregator:
         """Return what `finish` would return now, and change nothing."""
         found: list[Bucket] = []
         for bucket in self._open:
-            cut = replace(bucket, t1_ms=min(bucket.t1_ms, now_ms))
-            if cut.t1_ms > cut.t0_ms:
-                found += self._seal(cut, quality, provenance)
+            found += self._seal_cut(bucket, now_ms, quality, provenance)
         return found
+
+    def _seal_cut(
+        self, bucket: _Open, now_ms: int, quality: TimeQuality, provenance: Provenance
+    ) -> Iterator[Bucket]:
+        cut = replace(bucket, t1_ms=min(bucket.t1_ms, now_ms))
+        if cut.t1_ms <= cut.t0_ms and cut.has_bookings():
+            cut.t1_ms = cut.t0_ms + 1  # what was booked here is not lost with it
+        if cut.t1_ms > cut.t0_ms:
+            yield from self._seal(cut, quality, provenance)
 
     def _bucket_from(self, t0_ms: int) -> _Open:
         t1_ms = (t0_ms // self._interval_ms + 1) * self._interval_ms

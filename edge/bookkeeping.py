@@ -16,7 +16,7 @@ from itertools import groupby
 import structlog
 
 from edge.errors import OutboxError
-from edge.intervals import joined, moved
+from edge.intervals import joined, moved, parted
 from edge.ports import Outbox
 from edge.timeline import PLAUSIBLE_FROM_S, Timeline
 from edge.vocabulary import Bucket, TimeQuality, Waiting
@@ -44,7 +44,6 @@ class Bookkeeper:
         self._retry_at: float | None = None
         self._draft_at: float | None = None
         self._settled = False
-        self._new_stream_after: int | None = None
 
     @property
     def unsaved(self) -> int:
@@ -65,7 +64,7 @@ class Bookkeeper:
             self._closed += buckets
         else:
             self._undated += [moved(each, -self._timeline.offset_ms) for each in buckets]
-        due = not self._settled or self.unsaved > 0 or self._new_stream_after is not None
+        due = not self._settled or self.unsaved > 0
         waits = self._retry_at is not None and at < self._retry_at and not insist
         if not due or waits:
             return
@@ -101,17 +100,19 @@ class Bookkeeper:
 
         A clock that was set back by no more than an interval is waited for. With one set
         back further, either the dates before or those from now on are wrong; a new stream
-        begins, in which nothing overlaps.
+        begins with them, in which nothing overlaps.
         """
         if not self._timeline.dated:
             return now_ms
-        latest_ms = max([self._outbox.dated_until_ms, *(each.t1_ms for each in self._closed)])
+        until_ms = self._outbox.dated_until_ms
+        parts = parted(self._closed, until_ms)
+        ends = [each.t1_ms for each in parts[-1]]
+        latest_ms = max(ends) if len(parts) > 1 else max([until_ms, *ends])
         if now_ms >= latest_ms:
             return now_ms
         if latest_ms - now_ms <= interval_ms:
             return latest_ms
         _log.error("clock.set_back", by_s=(latest_ms - now_ms) // 1000)
-        self._new_stream_after = len(self._closed)
         return now_ms
 
     def look_again(self) -> None:
@@ -125,27 +126,32 @@ class Bookkeeper:
             self._undated = []
         if not self._settled:
             self._settle()
-        if self._new_stream_after is not None:
-            self._append(self._new_stream_after)
-            self._outbox.begin_stream()
-            self._new_stream_after = None
-        self._append(len(self._closed))
+        for number, part in enumerate(parted(self._closed, self._outbox.dated_until_ms)):
+            if number:
+                self._outbox.begin_stream()
+            if part:
+                self._outbox.append(part)
+                del self._closed[: len(part)]
+                self._saved(part)
 
-    def _append(self, count: int) -> None:
-        if count:
-            saved = self._closed[:count]
-            self._outbox.append(saved)
-            self._closed = self._closed[count:]
-            self.on_saved(saved)
+    def _saved(self, buckets: Sequence[Bucket]) -> None:
+        # With the append the draft is gone, also what it held of intervals still open.
+        self._draft_at = 0.0
+        self.on_saved(buckets)
 
     def _settle(self) -> None:
         """Make records of what an earlier run, or the time before the clock was set, left."""
         due = [each for each in self._outbox.waiting() if self._is_due(each)]
-        buckets = self._dated(due)
+        ids = [each.id for each in due]
+        for number, part in enumerate(parted(self._dated(due), self._outbox.dated_until_ms)):
+            if number:
+                self._outbox.begin_stream()
+            if part:
+                self._outbox.append(part, settled=ids[: len(part)])
+                del ids[: len(part)]
+                self._saved(part)
         if due:
-            self._outbox.append(buckets, settled=[each.id for each in due])
             _log.info("waiting.settled", intervals=len(due))
-            self.on_saved(buckets)
         self._settled = True
 
     def _is_due(self, waiting: Waiting) -> bool:
@@ -158,6 +164,7 @@ class Bookkeeper:
         for boot, grouped in reversed([(k, list(g)) for k, g in groupby(waiting, _boot_of)]):
             if boot is None:
                 groups.append([each.bucket for each in grouped])
+                before_ms = min(before_ms, groups[-1][0].t0_ms)
             elif boot == timeline.boot:
                 shift_ms, mark = timeline.offset_ms, TimeQuality.REDATED
                 groups.append([self.redate(each.bucket, shift_ms, mark) for each in grouped])
@@ -179,7 +186,7 @@ class Bookkeeper:
 
     def _stay_small(self) -> None:
         for kept in (self._closed, self._undated):
-            if len(kept) > MOST_IN_MEMORY and self._new_stream_after is None:
+            if len(kept) > MOST_IN_MEMORY:
                 kept[:] = joined(kept)
 
 

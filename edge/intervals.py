@@ -55,6 +55,23 @@ class Redater:
         return replace(to, sums=sums)
 
 
+def parted(buckets: Sequence[Bucket], until_ms: int) -> list[list[Bucket]]:
+    """Part a sequence where a line or zone begins before it has ended: a new stream begins there.
+
+    until_ms: how far the stream goes already. The first part is of that stream, perhaps empty.
+    """
+    parts: list[list[Bucket]] = [[]]
+    ends: dict[Subject, int] = {}
+    for bucket in buckets:
+        subject = subject_of(bucket)
+        if bucket.t0_ms < ends.get(subject, until_ms):
+            parts.append([])
+            ends, until_ms = {}, 0
+        parts[-1].append(bucket)
+        ends[subject] = bucket.t1_ms
+    return parts
+
+
 def joined(buckets: Sequence[Bucket]) -> list[Bucket]:
     """Join each interval with the next of the same line or zone: half as many, the same sums.
 

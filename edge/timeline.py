@@ -14,6 +14,7 @@ from edge.vocabulary import TimeQuality
 PLAUSIBLE_FROM_S = 1_767_225_600.0
 """2026-01-01 UTC: this program is not older, so no earlier date is right."""
 PLAUSIBLE_TO_S = PLAUSIBLE_FROM_S + 50 * 365.25 * 86_400
+_AS_GOOD_AS_WHOLE = 1e-4
 STEP_S = 1.0
 """A clock that has moved less against the monotonic one is left alone: it is being slewed."""
 
@@ -53,8 +54,11 @@ class Timeline:
         return round(self._offset_s * 1000)
 
     def utc_ms(self, at: float) -> int:
-        """Date a moment of the monotonic clock, given in seconds."""
-        return floor((at + self._offset_s) * 1000)
+        """Date a moment of the monotonic clock, given in seconds.
+
+        Whole milliseconds on both clocks, so that a date which is moved later stays exact.
+        """
+        return floor(at * 1000 + _AS_GOOD_AS_WHOLE) + self.offset_ms
 
     def boot_ms(self) -> int:
         """Return when the monotonic clock was zero, which is no later than this boot."""

@@ -5,11 +5,12 @@ One connection behind one lock: the pipeline thread appends, the delivery
 thread reads and retires, and neither holds it longer than one fsync.
 
 Counting never stops for it. A damaged file is put aside, what can be read of it goes on to be
-delivered under its old keys, and a new stream begins (`outbox_salvage`). On a full disk, or
-at the quota, delivered records make room; when none are left, the write raises and the
-caller keeps what it has.
+delivered under its old keys, and a new stream begins (`outbox_salvage`, `outbox_replace`). On a
+full disk, or at the quota, delivered records make room; when none are left, the write raises
+and the caller keeps what it has.
 """
 
+import errno
 import shutil
 import sqlite3
 import threading
@@ -20,9 +21,14 @@ from typing import TypeVar
 
 import structlog
 
+from edge.adapters import outbox_replace as files
 from edge.adapters import outbox_schema as schema
-from edge.adapters.outbox_salvage import put_aside, salvage
-from edge.adapters.outbox_schema import DamagedError, Database, crc_of
+from edge.adapters.outbox_confirmed import Confirmed, confirmed, read_note, write_note
+from edge.adapters.outbox_errors import NO_ROOM, DamagedError, code_of, is_damage, may_be_damage
+from edge.adapters.outbox_replace import Connect
+from edge.adapters.outbox_salvage import Salvage, salvage
+from edge.adapters.outbox_schema import Database, Head, in_transaction
+from edge.adapters.outbox_waiting import waiting_of
 from edge.errors import OutboxError
 
 BUSY_TIMEOUT_S = 5.0
@@ -33,11 +39,8 @@ ROOM_ROWS = 500
 RESERVE_PAGES = 64
 """Beyond the quota, so that a delivery can always be noted: that needs a page now and then."""
 LEAST_FREE_BYTES = 1_000_000
-_NO_ROOM = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}
-_DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 T = TypeVar("T")
-Connect = Callable[[Path], Database]
 _log = structlog.get_logger(__name__)
 
 
@@ -59,11 +62,13 @@ class OutboxFile:
         self._connect, self._quota_mb = connect, quota_mb
         self._lock = threading.Lock()
         self._db: Database | None = None
+        self._damage: Exception | None = None
+        self._found: Salvage | None = None
+        self._confirmed: Confirmed | None = None
         self._closed = False
-        self._drafts_are_final = False
         self._most_pages = 0
-        self.stream, self.until_ms = "", 0
-        """The present stream and the latest date in it; "" and 0 before the first opening."""
+        self.head: Head | None = None
+        """Where the present stream stands; None before the first opening."""
         self.trouble: str | None = None
         self.during_call: Callable[[], AbstractContextManager[object]] = nullcontext
         """Entered for every call; watches that it returns."""
@@ -71,11 +76,10 @@ class OutboxFile:
             path.parent.mkdir(parents=True, exist_ok=True)
             with self._lock:
                 self._opened()
-        except OSError as error:
-            raise OutboxError(self._cannot_open(error.strerror or str(error))) from error
-        except sqlite3.Error as error:
-            if _code(error) not in _NO_ROOM or not _lacks_room(path, error):
-                raise OutboxError(self._cannot_open(str(error))) from error
+        except (OSError, sqlite3.Error, DamagedError) as error:
+            if not self._lacks_room(error):
+                reason = getattr(error, "strerror", None) or str(error)
+                raise OutboxError(self._cannot_open(reason)) from error
             _log.error("outbox.unwritable", reason=str(error))
 
     def close(self) -> None:
@@ -84,27 +88,34 @@ class OutboxFile:
             self._closed = True
             self._forget_connection()
 
-    def write(self, work: Callable[[Database], T]) -> T:
+    def write(self, work: Callable[[Database], object]) -> None:
         """Do it in a transaction; where there is no room, make some and try once more."""
-        try:
-            return self.do(lambda db: _in_transaction(db, work))
-        except OutboxError as error:
-            if _code(error.__cause__) not in _NO_ROOM:
-                raise
-        self.do(_make_room)
-        return self.do(lambda db: _in_transaction(db, work))
+        self._with_room(lambda db: in_transaction(db, work))
 
-    def check_quota(self, db: Database) -> None:
-        """Refuse what was added in this transaction when it is too much.
+    def advance(self, work: Callable[[Database, Head], Head | None]) -> None:
+        """Do likewise what must not be undone by damage unseen: note that it was done.
 
-        Raises sqlite3.OperationalError as SQLite does at a limit of its own.
+        The work returns the head there is then, None when nothing of the kind was done.
         """
-        (pages,) = db.execute("PRAGMA page_count").fetchone()
-        (free,) = db.execute("PRAGMA freelist_count").fetchone()
-        if pages - free > self._most_pages:
-            error = sqlite3.OperationalError(f"full: the quota of {self._quota_mb:g} MB is used up")
-            error.sqlite_errorcode = sqlite3.SQLITE_FULL
-            raise error
+
+        def change(db: Database) -> tuple[Head, Confirmed] | None:
+            head = schema.head_of(db)
+            if self.head is None or (head.mark, head.chain) != (self.head.mark, self.head.chain):
+                raise DamagedError("the head of the stream is not the one last written")
+            done = work(db, self.head)
+            if done is None:
+                return None
+            new = done._replace(mark=head.mark + 1)
+            schema.put_head(db, new)
+            self._check_quota(db)
+            return new, confirmed(db, new)
+
+        def move(db: Database) -> None:
+            if done := in_transaction(db, change):
+                self.head, self._confirmed = done
+                write_note(self._path, self._confirmed)
+
+        self._with_room(move)
 
     def do(self, work: Callable[[Database], T]) -> T:
         """Do it with the open file; with a new one where the file turns out to be damaged.
@@ -115,113 +126,139 @@ class OutboxFile:
             if self._closed:
                 raise OutboxError(f"{self._path}: the outbox is closed")
             try:
+                db = self._opened()
                 try:
-                    return work(self._opened())
+                    return work(db)
                 except (DamagedError, sqlite3.DatabaseError) as error:
-                    if not _is_damage(error):
+                    self._damage = _damage_behind(error, db)
+                    if self._damage is None:
                         raise
-                    self._replace(error)
                     return work(self._opened())
             except (sqlite3.Error, OSError, DamagedError) as error:
-                if _code(error) == sqlite3.SQLITE_IOERR:
+                if code_of(error) == sqlite3.SQLITE_IOERR:
                     self._forget_connection()
                 raise OutboxError(f"{self._path}: {error}") from error
 
+    def _with_room(self, step: Callable[[Database], object]) -> None:
+        try:
+            self.do(step)
+            return
+        except OutboxError as error:
+            if code_of(error.__cause__) not in NO_ROOM:
+                raise
+        self.do(_make_room)
+        self.do(step)
+
+    def _check_quota(self, db: Database) -> None:
+        """Refuse what was added in this transaction when it is too much, as SQLite does."""
+        (pages,) = db.execute("PRAGMA page_count").fetchone()
+        (free,) = db.execute("PRAGMA freelist_count").fetchone()
+        if pages - free > self._most_pages:
+            error = sqlite3.OperationalError(f"full: the quota of {self._quota_mb:g} MB is used up")
+            error.sqlite_errorcode = sqlite3.SQLITE_FULL
+            raise error
+
     def _opened(self) -> Database:
         """Return the connection, opened and checked if there is none yet."""
-        if self._db is not None:
-            return self._db
-        try:
-            self._open()
-        except (DamagedError, sqlite3.DatabaseError) as error:
-            if not _is_damage(error):
-                raise
-            self._replace(error)
+        if self._db is None and self._damage is None:
+            try:
+                self._open()
+            except BaseException as error:
+                if not isinstance(error, Exception) or not may_be_damage(error):
+                    self._forget_connection()
+                    raise
+                # Still open: closing it could do away with the log, which is to be read first.
+                self._damage = error
+        if self._damage is not None:
+            self._replace(self._damage)
         assert self._db is not None
         return self._db
 
     def _open(self) -> None:
+        if self.head is None:
+            self._confirmed = read_note(self._path, self._dev)
+        if files.is_decided(self._path):
+            aside = files.put_in_place(self._path, self._utc())
+            if aside is not None:
+                self.trouble = f"the outbox was damaged and is replaced now; see {aside.name}"
+        if files.is_missing(self._path):
+            if self._confirmed is not None:
+                raise DamagedError("the file is gone")
+            files.prepare(self._path, self._connect, schema.new_head(self._dev))
+            files.put_in_place(self._path, self._utc())
+        files.refuse_without_file(self._path)
         self._db = db = self._connect(self._path)
-        try:
-            (count,) = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-            db.execute("PRAGMA journal_mode = WAL")
-            db.execute("PRAGMA synchronous = FULL")
-            db.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
-            (page_bytes,) = db.execute("PRAGMA page_size").fetchone()
-            pages = int(self._quota_mb * 1e6 / page_bytes)
-            db.execute(f"PRAGMA max_page_count = {pages + RESERVE_PAGES}")
-            self._most_pages = pages
-            schema.check_whole(db)
-            self._prepare(db, count)
-        except BaseException:
-            self._forget_connection()
-            raise
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute("PRAGMA secure_delete = ON")
+        db.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+        (page_bytes,) = db.execute("PRAGMA page_size").fetchone()
+        self._most_pages = int(self._quota_mb * 1e6 / page_bytes)
+        db.execute(f"PRAGMA max_page_count = {self._most_pages + RESERVE_PAGES}")
+        schema.check_whole(db)
+        self._take_up(db)
 
-    def _prepare(self, db: Database, tables: int) -> None:
+    def _take_up(self, db: Database) -> None:
+        """Go on from where the file is, if that is where it has to be."""
         version = schema.version_of(db)
-        if tables == 0:
-            _in_transaction(db, lambda _: schema.create(db, schema.new_head(self._dev)))
-        elif not 0 < version <= schema.SCHEMA_VERSION:
+        if not 0 < version <= schema.SCHEMA_VERSION:
             raise DamagedError(f"schema {version}, which is of a newer program or of none")
-        elif version < schema.SCHEMA_VERSION:
-            self._migrate(db, version)
-        owner, self.stream, _, _, self.until_ms = schema.head_of(db)
-        if owner != self._dev:
+        if version < schema.SCHEMA_VERSION:
+            now_ms = int(self._utc() * 1000)
+            in_transaction(db, lambda _: schema.migrate(db, version, now_ms))
+        head = schema.head_of(db)
+        if head.dev != self._dev:
             raise OutboxError(
-                f"{self._path}: holds the records of device {owner!r}, not {self._dev!r}; "
+                f"{self._path}: holds the records of device {head.dev!r}, not {self._dev!r}; "
                 "give this device another folder, or move the file away, then a new stream begins"
             )
-        if not self._drafts_are_final:
-            # An earlier run did not get to its last word on these, so the draft is the last word.
-            db.execute("UPDATE waiting SET draft = 0 WHERE draft = 1")
-            self._drafts_are_final = True
-
-    def _migrate(self, db: Database, version: int) -> None:
-        now_ms = int(self._utc() * 1000)
-        try:
-            _in_transaction(db, lambda _: schema.migrate(db, version, now_ms))
-        except sqlite3.IntegrityError as error:
-            raise DamagedError(f"schema {version} cannot be brought up to date: {error}") from None
+        ids = [each.id for each in waiting_of(db)]
+        found, known = confirmed(db, head), self._confirmed
+        if known is not None and found.mark < known.mark:
+            raise DamagedError(f"what was written last is gone, up to record {known.seq}")
+        if self.head is not None and (head.mark, head.chain) != (self.head.mark, self.head.chain):
+            raise DamagedError("a write that failed is there all the same")
+        self.head = head._replace(numbered=max([head.numbered, *ids]))
+        self._confirmed = found
+        if found != known:
+            write_note(self._path, found)
 
     def _replace(self, damage: Exception) -> None:
         """Put a damaged file aside and begin a new one with what can be read of it."""
-        left = self._waiting_left()
-        found = salvage(self._path)  # before closing, which may do away with the log
+        if self._found is None:
+            self._found = salvage(
+                self._path, self._dev, self._confirmed, is_last=self.head is not None
+            )
+        found, last = self._found, self._confirmed
+        numbered = max([0 if self.head is None else self.head.numbered, *found.waiting])
+        head = schema.new_head(self._dev, (last.mark if last else 0) + 1, numbered)
+        try:
+            files.prepare(self._path, self._connect, head, found)
+        except (sqlite3.Error, OSError) as error:
+            if not self._lacks_room(error) or not files.forget_aside(self._path, 0):
+                raise
+            files.prepare(self._path, self._connect, head, found)
+        trouble = f"the outbox was damaged ({damage}); {found.sentence()}"
+        _log.error("outbox.damaged", trouble=trouble, stream=head.stream)
         self._forget_connection()
-        aside = put_aside(self._path, self._utc())
+        aside = files.put_in_place(self._path, self._utc())
+        self.trouble = trouble if aside is None else f"{trouble}; see {aside.name}"
+        self._damage = self._found = self.head = None
         self._open()
-        assert self._db is not None
-        rows = [
-            (*key, body, crc_of(key[1], body), found.retired_ms.get(key))
-            for key, body in sorted(found.bodies.items())
-        ]
-
-        def fill(db: Database) -> None:
-            db.executemany("INSERT INTO earlier VALUES (?, ?, ?, ?, ?)", rows)
-            db.executemany("INSERT INTO waiting VALUES (?, ?, ?, ?, ?, ?)", left)
-
-        _in_transaction(self._db, fill)
-        self.trouble = f"the outbox was damaged ({damage}); {found.sentence()}; see {aside.name}"
-        _log.error("outbox.salvaged", trouble=self.trouble, stream=self.stream)
-
-    def _waiting_left(self) -> list[tuple[int, int, str | None, int, str, int]]:
-        """Return the rows of intervals that wait, as far as the damaged file still gives them."""
-        try:
-            db = self._db or self._connect(self._path)
-        except sqlite3.Error:
-            return []
-        try:
-            return [row for row in db.execute("SELECT * FROM waiting") if crc_of(row[4]) == row[5]]
-        except sqlite3.Error:
-            return []
-        finally:
-            if db is not self._db:
-                db.close()
 
     def _forget_connection(self) -> None:
         db, self._db = self._db, None
         if db is not None:
             db.close()
+
+    def _lacks_room(self, error: Exception) -> bool:
+        """Whether it may go better later; a file that cannot be created may also be forbidden."""
+        if isinstance(error, OSError):
+            return error.errno == errno.ENOSPC
+        if code_of(error) not in NO_ROOM:
+            return False
+        free = shutil.disk_usage(self._path.parent).free
+        return code_of(error) != sqlite3.SQLITE_CANTOPEN or free < LEAST_FREE_BYTES
 
     def _cannot_open(self, reason: str) -> str:
         return (
@@ -230,16 +267,16 @@ class OutboxFile:
         )
 
 
-def _in_transaction(db: Database, work: Callable[[Database], T]) -> T:
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        result = work(db)
-        db.execute("COMMIT")
-    except BaseException:
-        if db.in_transaction:
-            db.execute("ROLLBACK")
-        raise
-    return result
+def _damage_behind(error: Exception, db: Database) -> Exception | None:
+    """Return the damage that an error tells of; where it only may, the whole file is looked at."""
+    if is_damage(error):
+        return error
+    if may_be_damage(error):
+        try:
+            schema.check_whole(db)
+        except (DamagedError, sqlite3.DatabaseError) as found:
+            return found if may_be_damage(found) else None
+    return None
 
 
 def _make_room(db: Database) -> None:
@@ -257,22 +294,6 @@ def _make_room(db: Database) -> None:
                 return rows.rowcount
         return 0
 
-    gone = _in_transaction(db, delete)
+    gone = in_transaction(db, delete)
     db.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
     _log.warning("outbox.full", deleted_delivered=gone)
-
-
-def _is_damage(error: Exception) -> bool:
-    return isinstance(error, DamagedError) or _code(error) in _DAMAGE
-
-
-def _code(error: BaseException | None) -> int | None:
-    """Return the primary result code of SQLite; the extended one has more in its upper bits."""
-    code = getattr(error, "sqlite_errorcode", None)
-    return None if code is None else code & 0xFF
-
-
-def _lacks_room(path: Path, error: sqlite3.Error) -> bool:
-    """Whether it may go better later; a file that cannot be created may also be forbidden."""
-    free = shutil.disk_usage(path.parent).free
-    return _code(error) != sqlite3.SQLITE_CANTOPEN or free < LEAST_FREE_BYTES

@@ -7,12 +7,14 @@ of a file and not the values in it (design, section 5: they missed 8 of 60 corru
 import secrets
 import sqlite3
 import zlib
-from collections.abc import Iterable
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple, Protocol, TypeVar
 
+from edge.adapters.outbox_errors import DamagedError
 from edge.sealing import genesis
 
 SCHEMA_VERSION = 3
+MOVED_ROWS = 200
 APPLICATION_ID = 0x4C_4F_42_43  # "LOBC", so that file(1) and we know what it is
 
 _TOTALS = (
@@ -22,7 +24,8 @@ _TOTALS = (
 _HEAD = (
     "CREATE TABLE head (id INTEGER PRIMARY KEY CHECK (id = 1), dev TEXT NOT NULL,"
     " stream TEXT NOT NULL, seq INTEGER NOT NULL, chain TEXT NOT NULL,"
-    " until_ms INTEGER NOT NULL, crc INTEGER NOT NULL) STRICT"
+    " until_ms INTEGER NOT NULL, mark INTEGER NOT NULL, numbered INTEGER NOT NULL,"
+    " crc INTEGER NOT NULL) STRICT"
 )
 _RECORDS = (
     "CREATE TABLE records (seq INTEGER PRIMARY KEY, body TEXT NOT NULL, crc INTEGER NOT NULL,"
@@ -34,8 +37,8 @@ _LATER = (
     " crc INTEGER NOT NULL, retired_ms INTEGER, UNIQUE (stream, seq)) STRICT",
     "CREATE INDEX earlier_pending ON earlier (stream, seq) WHERE retired_ms IS NULL",
     "CREATE INDEX earlier_retired ON earlier (retired_ms) WHERE retired_ms IS NOT NULL",
-    "CREATE TABLE waiting (id INTEGER PRIMARY KEY, draft INTEGER NOT NULL, boot TEXT,"
-    " guess_ms INTEGER NOT NULL, body TEXT NOT NULL, crc INTEGER NOT NULL) STRICT",
+    "CREATE TABLE waiting (id INTEGER PRIMARY KEY, body TEXT NOT NULL, crc INTEGER NOT NULL)"
+    " STRICT",
 )
 _INDEXES = (
     "CREATE INDEX records_pending ON records (seq) WHERE retired_ms IS NULL",
@@ -85,8 +88,20 @@ class Database(Protocol):
         ...
 
 
-class DamagedError(Exception):
-    """The file is not whole; the text says where."""
+T = TypeVar("T")
+
+
+def in_transaction(db: Database, work: Callable[[Database], T]) -> T:
+    """Do it as a whole or not at all, on the disk when this returns."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        result = work(db)
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+    return result
 
 
 def crc_of(*values: object) -> int:
@@ -95,32 +110,41 @@ def crc_of(*values: object) -> int:
 
 
 class Head(NamedTuple):
-    """Where the present stream stands: its last number and chain, and its latest date."""
+    """Where the present stream stands: its last number and chain, and its latest date.
+
+    mark: counts the commits of the file, over all its streams; `numbered`, the highest id that
+    an interval which waits was ever given.
+    """
 
     dev: str
     stream: str
     seq: int
     chain: str
     until_ms: int
+    mark: int
+    numbered: int
 
 
-def new_head(dev: str) -> Head:
+def new_head(dev: str, mark: int = 1, numbered: int = 0) -> Head:
     """Return the head of a new stream with a random id."""
     stream = secrets.token_hex(8)
-    return Head(dev, stream, 0, genesis(dev, stream), 0)
+    return Head(dev, stream, 0, genesis(dev, stream), 0, mark, numbered)
 
 
 def put_head(db: Database, head: Head) -> None:
     """Write the one row that says where the stream stands."""
-    db.execute("INSERT OR REPLACE INTO head VALUES (1, ?, ?, ?, ?, ?, ?)", (*head, crc_of(*head)))
+    row = (*head, crc_of(*head))
+    db.execute("INSERT OR REPLACE INTO head VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)", row)
 
 
 def head_of(db: Database) -> Head:
     """Return where the stream stands. Raises DamagedError."""
-    row = db.execute("SELECT dev, stream, seq, chain, until_ms, crc FROM head").fetchone()
-    if row is None or crc_of(*row[:5]) != row[5]:
+    row = db.execute(
+        "SELECT dev, stream, seq, chain, until_ms, mark, numbered, crc FROM head"
+    ).fetchone()
+    if row is None or crc_of(*row[:-1]) != row[-1]:
         raise DamagedError("the head of the stream")
-    return Head(*row[:5])
+    return Head(*row[:-1])
 
 
 def put_totals(db: Database, field: str, name: str, first: int, second: int) -> None:
@@ -141,6 +165,20 @@ def totals_of(db: Database, field: str, name: str) -> tuple[int, int]:
     return row[0], row[1]
 
 
+def move_to_earlier(db: Database, stream: str) -> None:
+    """Empty the tables of the present stream; within a transaction.
+
+    In parts, so that what is deleted makes room for what is added.
+    """
+    while rows := db.execute(
+        "SELECT ?, seq, body, crc, retired_ms FROM records ORDER BY seq LIMIT ?",
+        (stream, MOVED_ROWS),
+    ).fetchall():
+        db.executemany("INSERT INTO earlier VALUES (?, ?, ?, ?, ?)", rows)
+        db.execute("DELETE FROM records WHERE seq <= ?", (rows[-1][1],))
+    db.execute("DELETE FROM totals")
+
+
 def version_of(db: Database) -> int:
     """Return the schema version of a file; 0 when it is new."""
     return int(db.execute("PRAGMA user_version").fetchone()[0])
@@ -153,6 +191,9 @@ def check_whole(db: Database) -> None:
         raise DamagedError(" ".join(str(found).split()))
     if version_of(db) != SCHEMA_VERSION:
         return
+    rows = db.execute("SELECT sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite%'").fetchall()
+    if {sql for (sql,) in rows} != set(_SCHEMA):
+        raise DamagedError("the definitions of the tables")
     last = head_of(db).seq
     for seq, body, crc in db.execute("SELECT seq, body, crc FROM records UNION ALL"
                                      " SELECT seq, body, crc FROM earlier"):  # fmt: skip
@@ -181,7 +222,7 @@ def migrate(db: Database, version: int, until_ms: int) -> None:
     for statement in (*(_FROM_1 if version < 2 else ()), *_FROM_2):
         db.execute(statement)
     dev, stream, chain = db.execute("SELECT dev, stream, chain FROM head_2").fetchone()
-    put_head(db, Head(dev, stream, seq, chain, until_ms))
+    put_head(db, Head(dev, stream, seq, chain, until_ms, mark=1, numbered=0))
     for row in db.execute("SELECT field, id, first, second FROM totals_2").fetchall():
         put_totals(db, *row)
     db.execute("DROP TABLE head_2")

@@ -9,10 +9,11 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from edge.adapters import outbox_schema as schema
-from edge.adapters.outbox_file import Connect, OutboxFile, connect
-from edge.adapters.outbox_schema import DamagedError, Database, crc_of
-from edge.bucket_text import bucket_text, read_bucket
-from edge.errors import MessageError
+from edge.adapters import outbox_waiting as waiting_rows
+from edge.adapters.outbox_errors import DamagedError
+from edge.adapters.outbox_file import OutboxFile, connect
+from edge.adapters.outbox_replace import Connect
+from edge.adapters.outbox_schema import Database, crc_of
 from edge.messages import RECORD_RETENTION_DAYS
 from edge.readings import Totals, subject_of
 from edge.sealing import chain_of, iso_utc, seal
@@ -21,6 +22,9 @@ from edge.vocabulary import Bucket, StoredRecord, Tip, Waiting
 DAY_MS = 86_400_000
 QUOTA_MB = 200.0
 """35 days of 8 lines at 15 minutes take about 16 MB."""
+
+MOST = 2**63 - 1
+"""SQLite has no larger numbers; an ack may."""
 
 Span = tuple[int, int]
 
@@ -44,6 +48,8 @@ class SqliteOutbox:
         """
         self._utc = utc
         self._file = OutboxFile(path, dev, utc, quota_mb, connect)
+        self._drafts: tuple[int, ...] = ()
+        """What waits but is not final yet; whatever an earlier run left is."""
 
     def watch(self, during_call: Callable[[], AbstractContextManager[object]]) -> None:
         """Enter such a context for every call of the database; it may watch that each returns."""
@@ -52,12 +58,13 @@ class SqliteOutbox:
     @property
     def stream(self) -> str:
         """The random id of the present stream. Raises OutboxError while it cannot be opened."""
-        return self._file.stream or self._file.do(lambda _: self._file.stream)
+        return self._head().stream
 
     @property
     def dated_until_ms(self) -> int:
         """The latest end of an interval in this stream; 0 while there is none."""
-        return self._file.until_ms
+        head = self._file.head
+        return 0 if head is None else head.until_ms
 
     @property
     def trouble(self) -> str | None:
@@ -69,17 +76,15 @@ class SqliteOutbox:
         if not buckets and not settled:
             return
 
-        def store(db: Database) -> int:
-            head = schema.head_of(db)
+        def store(db: Database, head: schema.Head) -> schema.Head:
+            # First, so that there is room for the records that are made of it.
+            waiting_rows.forget(db, [*settled, *self._drafts])
             for bucket in buckets:
                 head = _append_one(db, bucket, head)
-            schema.put_head(db, head)
-            db.execute("DELETE FROM waiting WHERE draft = 1")
-            db.executemany("DELETE FROM waiting WHERE id = ?", [(each,) for each in settled])
-            self._file.check_quota(db)
-            return head.until_ms
+            return head
 
-        self._file.until_ms = self._file.write(store)
+        self._file.advance(store)
+        self._drafts = ()
 
     def wait(
         self,
@@ -90,40 +95,31 @@ class SqliteOutbox:
         draft: bool = False,
     ) -> None:
         """Store buckets that are no records yet, in the place of the last draft."""
-        texts = [bucket_text(bucket) for bucket in buckets]
-        rows = [(draft, boot, guess_ms, text, crc_of(text)) for text in texts]
+        ids: list[int] = []
 
-        def store(db: Database) -> None:
-            db.execute("DELETE FROM waiting WHERE draft = 1")
-            db.executemany(
-                "INSERT INTO waiting (draft, boot, guess_ms, body, crc) VALUES (?, ?, ?, ?, ?)",
-                rows,
-            )
-            self._file.check_quota(db)
+        def store(db: Database, head: schema.Head) -> schema.Head:
+            waiting_rows.forget(db, self._drafts)
+            ids[:] = range(head.numbered + 1, head.numbered + 1 + len(buckets))
+            for number, bucket in zip(ids, buckets, strict=True):
+                waiting_rows.insert(db, Waiting(number, bucket, boot, guess_ms), head.mark + 1)
+            return head if draft else head._replace(numbered=head.numbered + len(buckets))
 
-        self._file.write(store)
+        self._file.advance(store)
+        self._drafts = tuple(ids) if draft else ()
 
     def waiting(self) -> list[Waiting]:
         """Return what waits, oldest first, without the draft of this run."""
-        return self._file.do(_waiting)
+        drafts = self._drafts
+        return [each for each in self._file.do(waiting_rows.waiting_of) if each.id not in drafts]
 
     def begin_stream(self) -> None:
         """Begin a new stream; the records of the present one stay, under their keys."""
 
-        def begin(db: Database) -> schema.Head:
-            old = schema.head_of(db)
-            db.execute(
-                "INSERT INTO earlier SELECT ?, seq, body, crc, retired_ms FROM records",
-                (old.stream,),
-            )
-            db.execute("DELETE FROM records")
-            db.execute("DELETE FROM totals")
-            new = schema.new_head(old.dev)
-            schema.put_head(db, new)
-            return new
+        def begin(db: Database, head: schema.Head) -> schema.Head:
+            schema.move_to_earlier(db, head.stream)
+            return schema.new_head(head.dev, head.mark, head.numbered)
 
-        new = self._file.write(begin)
-        self._file.stream, self._file.until_ms = new.stream, new.until_ms
+        self._file.advance(begin)
 
     def streams(self, *, retired: bool = False) -> list[str]:
         """Return the streams with records not yet retired, or with any; the present one last."""
@@ -135,7 +131,7 @@ class SqliteOutbox:
             )
             streams = [stream for (stream,) in found.fetchall()]
             own = db.execute(f"SELECT 1 FROM records {which} LIMIT 1").fetchone()  # noqa: S608
-            return [*streams, self._file.stream] if own else streams
+            return [*streams, self._present()] if own else streams
 
         return self._file.do(look)
 
@@ -143,12 +139,12 @@ class SqliteOutbox:
         """Return the oldest records of a stream after a number that are not yet retired."""
 
         def look(db: Database) -> list[StoredRecord]:
-            of = self._file.stream if stream is None else stream
+            of = self._present() if stream is None else stream
             table, key = self._table(of)
             rows = db.execute(
                 f"SELECT seq, body, crc FROM {table} WHERE retired_ms IS NULL AND {key}"  # noqa: S608
                 " AND seq > ? ORDER BY seq LIMIT ?",
-                (of, after, limit),
+                (of, min(after, MOST), min(limit, MOST)),
             )
             return _checked(of, rows.fetchall())
 
@@ -160,13 +156,13 @@ class SqliteOutbox:
         """Return records of one stream that overlap [t0_ms, t1_ms), retired or not."""
 
         def look(db: Database) -> list[StoredRecord]:
-            of = self._file.stream if stream is None else stream
+            of = self._present() if stream is None else stream
             table, key = self._table(of)
             rows = db.execute(
                 f"SELECT seq, body, crc FROM {table} WHERE {key} AND seq > ?"  # noqa: S608
                 " AND julianday(json_extract(body, '$.t0')) < julianday(?)"
                 " AND julianday(json_extract(body, '$.t1')) > julianday(?) ORDER BY seq LIMIT ?",
-                (of, after, iso_utc(t1_ms), iso_utc(t0_ms), limit),
+                (of, min(after, MOST), iso_utc(t1_ms), iso_utc(t0_ms), min(limit, MOST)),
             )
             return _checked(of, rows.fetchall())
 
@@ -174,32 +170,29 @@ class SqliteOutbox:
 
     def retire(self, stream: str, upto: int) -> None:
         """Mark as delivered, and delete what was delivered long ago. Ignores unknown streams."""
-        self._file.write(lambda db: self._retire_spans(db, stream, [(1, upto)]))
+        self._file.write(lambda db: self._retire_spans(db, stream, [(1, min(upto, MOST))]))
 
     def commit(self, stream: str, upto: int, have: Sequence[Span] = ()) -> None:
         """Make retired exactly what a backend has, in one transaction. Ignores unknown streams."""
-        spans = [(1, upto), *have]
+        spans = [(min(a, MOST), min(b, MOST)) for a, b in ((1, upto), *have)]
         kept = " AND ".join(["seq NOT BETWEEN ? AND ?"] * len(spans))
 
-        def settle(db: Database) -> None:
+        def settle(db: Database, head: schema.Head) -> schema.Head | None:
             table, key = self._table(stream)
-            db.execute(
+            pending_again = db.execute(
                 f"UPDATE {table} SET retired_ms = NULL"  # noqa: S608
                 f" WHERE retired_ms IS NOT NULL AND {key} AND {kept}",
                 [stream, *(number for span in spans for number in span)],
-            )
+            ).rowcount
             self._retire_spans(db, stream, spans)
+            return head if pending_again > 0 else None
 
-        self._file.write(settle)
+        self._file.advance(settle)
 
     def tip(self) -> Tip:
-        """Return how far the present stream goes, retired or not."""
-
-        def look(db: Database) -> Tip:
-            _, stream, seq, chain, until_ms = schema.head_of(db)
-            return Tip(stream, seq, chain, until_ms)
-
-        return self._file.do(look)
+        """Return how far the stream goes."""
+        head = self._head()
+        return Tip(head.stream, head.seq, head.chain, head.until_ms)
 
     def depth(self) -> int:
         """Count the records not yet retired, of all streams."""
@@ -216,8 +209,21 @@ class SqliteOutbox:
         """Close the file; idempotent."""
         self._file.close()
 
+    def _head(self) -> schema.Head:
+        head = self._file.head
+        if head is None:  # not opened yet, or being replaced just now
+            self._file.do(lambda _: None)
+            head = self._file.head
+            assert head is not None
+        return head
+
+    def _present(self) -> str:
+        """Return the present stream, to what is done with the open file."""
+        assert self._file.head is not None
+        return self._file.head.stream
+
     def _table(self, stream: str) -> tuple[str, str]:
-        if stream == self._file.stream:
+        if stream == self._present():
             return "records", "'' <> ?"
         return "earlier", "stream = ?"
 
@@ -252,18 +258,3 @@ def _checked(stream: str, rows: Sequence[tuple[int, str, int]]) -> list[StoredRe
         if crc_of(seq, body) != crc:
             raise DamagedError(f"record {seq}")
     return [StoredRecord(stream, seq, body) for seq, body, _ in rows]
-
-
-def _waiting(db: Database) -> list[Waiting]:
-    rows = db.execute(
-        "SELECT id, boot, guess_ms, body, crc FROM waiting WHERE draft = 0 ORDER BY id"
-    ).fetchall()
-    found = []
-    for number, boot, guess_ms, body, crc in rows:
-        try:
-            if crc_of(body) != crc:
-                raise MessageError("its checksum is wrong")
-            found.append(Waiting(number, read_bucket(body), boot, guess_ms))
-        except MessageError as error:
-            raise DamagedError(f"waiting interval {number}: {error}") from None
-    return found

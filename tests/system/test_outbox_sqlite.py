@@ -279,7 +279,7 @@ def test_a_file_that_was_whole_is_salvaged_whole_with_what_was_delivered(tmp_pat
         outbox.append([bucket(first + k) for k in range(9)])
         outbox.retire(outbox.stream, first)
     outbox.close()
-    found = salvage(path)
+    found = salvage(path, DEV)
     assert {seq for _, seq in found.bodies} == set(range(1, 91))
     assert {seq for _, seq in found.retired_ms} == set(range(1, 82))
     assert found.missing() == {outbox.stream: []}
