@@ -155,7 +155,7 @@ def test_the_service_can_be_scraped_and_stops_in_order(tmp_path, port):
     command, log = written(tmp_path, port, "-c", LAST_TOTALS), tmp_path / "log"
     with log.open("w") as stderr, subprocess.Popen(command, stderr=stderr) as run:
         try:
-            found, until = {}, time.monotonic() + 60
+            found, until = {}, time.monotonic() + 150
             while ("lobbycount_detect_seconds",) not in found and time.monotonic() < until:
                 with suppress(urllib.error.URLError):
                     found = scrape(port)
