@@ -3,6 +3,7 @@
 import random
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from edge import __version__, messages
 from edge.adapters.broker_mqtt import MqttBroker
@@ -44,17 +45,20 @@ class Station:
         interval_s: float,
         health: Callable[[RelayState], Health],
         spread_s: float = 0.0,
+        limits: RelayLimits | None = None,
+        broker: Callable[..., MqttBroker] = MqttBroker,
     ) -> None:
         """Prepare; nothing is sent before `start`. Raises ConfigError.
 
         spread_s: the time over which all devices send what they close at the same moment.
+        limits, broker: other ones than a device has, where many share one process.
         """
         self._config, self._clock, self._outbox = config, clock, outbox
         self._provenance, self._interval_s, self._health = provenance, round(interval_s), health
         self._tenant, self._dev = config.device.tenant, config.device.id
         self._settings = mqtt_settings(config.mqtt)
         self._stop = threading.Event()
-        broker = MqttBroker(
+        connection = broker(
             self._settings,
             self._dev,
             lambda: self._status("lost"),
@@ -66,7 +70,7 @@ class Station:
         )
         self.relay = Relay(
             outbox,
-            broker,
+            connection,
             clock,
             tenant=self._tenant,
             dev=self._dev,
@@ -74,7 +78,7 @@ class Station:
             farewell=lambda: [self._status("offline")],
             announce=self._birth,
             rng=random.Random(),  # noqa: S311  jitter, not a secret
-            limits=RelayLimits(spread_s=spread_s),
+            limits=replace(limits or RelayLimits(), spread_s=spread_s),
         )
         self._thread = threading.Thread(target=self.relay.run, args=(self._stop,), name="relay")
 
