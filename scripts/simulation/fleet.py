@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from .check import compare
 from .gauges import Gauges
 from .options import Options
+from .plan import name_of
 from .report import Cost, Report, report_of
 from .services import Services
 from .worker import Result
@@ -21,7 +22,9 @@ PATIENCE_RESENDS, PATIENCE_S = 2.0, 30.0
 """A run in which nothing more is let go ends after so many resend times and so long."""
 RESULT_S = 180.0
 SHOW_S = 2.0
-FAULT_AT = {"outage": 0.25, "reconnect-storm": 0.5}
+FAULT_AT = {"outage": 0.25, "reconnect-storm": 0.5, "duplicates": 0.7}
+ASKED_AGAIN_S = 7200.0
+"""With the fault `duplicates` a backend asks for this much once more, in simulated seconds."""
 AMID_S = 15.0
 """A fault of the services comes amid the sending of an interval, in simulated seconds."""
 
@@ -84,6 +87,10 @@ class Fleet:
             self._outage()
         if self._comes("reconnect-storm"):
             self._storm()
+        if self._comes("duplicates"):
+            now_s = self._options.start_s + max(p.at for p in self._workers.latest)
+            devices = [name_of(index) for index in range(self._options.devices)]
+            self._services.ask_again(devices, now_s - ASKED_AGAIN_S, now_s)
         self._wait(lambda: self._workers.all_say(lambda p: p.is_made))
 
     def _comes(self, fault: str) -> bool:

@@ -26,7 +26,8 @@ faults, separated by commas (or `all`):
   backfill         every second device has no network for most of the time, then sends it all
   outage           the receiver is killed (-9) and started again
   late             one device in five is switched on late, in the middle of an interval
-  duplicates       one PUBACK in twenty is lost with its connection, so its batch comes twice
+  duplicates       one PUBACK in twenty is lost with its connection, and a backend asks every
+                   device for two hours of records once more
   clock            two in five have a clock that is set: forward, back, far back, or at last
 
 例: scripts/simulate --devices 20 --speed 60    模拟 20 台设备，时间快 60 倍

@@ -46,6 +46,11 @@ class Plan:
         return random.Random(f"{options.seed}:{self.index}:{of}")  # noqa: S311  not a secret
 
 
+def name_of(index: int) -> str:
+    """Return the name of a device."""
+    return f"sim-{index:05}"
+
+
 def plan_of(options: Options, index: int) -> Plan:
     """Return the plan of one device; the same options always give the same one."""
     rng = random.Random(f"{options.seed}:{index}:plan")  # noqa: S311  not a secret
@@ -63,7 +68,7 @@ def plan_of(options: Options, index: int) -> Plan:
     is_away = "backfill" in faults and index % 2 == 1
     return Plan(
         index=index,
-        dev=f"sim-{index:05}",
+        dev=name_of(index),
         stream=stream,
         zone=zone,
         lines=LINE_IDS[:lines],

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from types import TracebackType
@@ -12,6 +13,10 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from edge.adapters.lab_broker import LabBroker
+from edge.adapters.mqtt_connection import Connection
+from edge.adapters.mqtt_settings import MqttSettings
+from edge.messages import iso_utc, topic
+from edge.vocabulary import Message
 from evaluation.database import Database
 from evaluation.lab_database import LabDatabase
 
@@ -137,6 +142,21 @@ class Services:
     @property
     def port(self) -> int:
         return urlsplit(self.broker_url).port or 1883
+
+    def ask_again(self, devices: Sequence[str], t0_s: float, t1_s: float) -> None:
+        """Ask devices, as a backend does, for their records of a time once more."""
+        wish = {
+            "v": "1.0", "id": f"simulate-{t1_s:g}",
+            "from": iso_utc(round(t0_s * 1000)), "to": iso_utc(round(t1_s * 1000)),
+        }  # fmt: skip
+        connection = Connection(
+            MqttSettings("127.0.0.1", self.port, insecure_lab=True),
+            "simulate-backend", clean_start=True,
+        )  # fmt: skip
+        for dev in devices:
+            place = topic(self._options.tenant, dev, "cmd/backfill")
+            connection.publish(Message(place, json.dumps(wish).encode(), qos=1, retain=False))
+        connection.leave()
 
     def look(self) -> None:
         """Note what the processes have used."""

@@ -31,8 +31,6 @@ from .sockets import Sockets
 TICK_S = 0.02
 REPORT_S = 0.25
 GOODBYE_S = 30.0
-SWITCH_S = 0.0005
-"""How soon a thread that has been woken runs; the sockets must not wait for the producer."""
 
 Order = tuple[Literal["connect", "begin", "mark", "cut", "halt", "leave"], float]
 
@@ -78,7 +76,6 @@ class Result:
 def work(pipe: Connection, options: Options, broker: MqttSection, indexes: Sequence[int]) -> None:
     """Run the devices of these indexes until told to leave, or until nobody is there to tell."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal all get it; the first one decides
-    sys.setswitchinterval(SWITCH_S)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard) if soft < hard else (soft, hard))
     with ExitStack() as stack:
