@@ -3,7 +3,6 @@
 import random
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from edge import __version__, messages
 from edge.adapters.broker_mqtt import MqttBroker
@@ -35,6 +34,10 @@ def mqtt_settings(mqtt: MqttSection) -> MqttSettings:
 class Station:
     """Publishes what the outbox holds, with birth, will, health and farewell."""
 
+    broker_type: Callable[..., MqttBroker] = MqttBroker
+    relay_type: Callable[..., Relay] = Relay
+    """Other ones serve where thousands of devices share a process."""
+
     def __init__(
         self,
         config: Config,
@@ -45,20 +48,17 @@ class Station:
         interval_s: float,
         health: Callable[[RelayState], Health],
         spread_s: float = 0.0,
-        limits: RelayLimits | None = None,
-        broker: Callable[..., MqttBroker] = MqttBroker,
     ) -> None:
         """Prepare; nothing is sent before `start`. Raises ConfigError.
 
         spread_s: the time over which all devices send what they close at the same moment.
-        limits, broker: other ones than a device has, where many share one process.
         """
         self._config, self._clock, self._outbox = config, clock, outbox
         self._provenance, self._interval_s, self._health = provenance, round(interval_s), health
         self._tenant, self._dev = config.device.tenant, config.device.id
         self._settings = mqtt_settings(config.mqtt)
         self._stop = threading.Event()
-        connection = broker(
+        broker = self.broker_type(
             self._settings,
             self._dev,
             lambda: self._status("lost"),
@@ -68,9 +68,9 @@ class Station:
                 messages.topic(self._tenant, self._dev, "cmd/backfill"): self._receive_backfill,
             },
         )
-        self.relay = Relay(
+        self.relay = self.relay_type(
             outbox,
-            connection,
+            broker,
             clock,
             tenant=self._tenant,
             dev=self._dev,
@@ -78,7 +78,7 @@ class Station:
             farewell=lambda: [self._status("offline")],
             announce=self._birth,
             rng=random.Random(),  # noqa: S311  jitter, not a secret
-            limits=replace(limits or RelayLimits(), spread_s=spread_s),
+            limits=RelayLimits(spread_s=spread_s),
         )
         self._thread = threading.Thread(target=self.relay.run, args=(self._stop,), name="relay")
 

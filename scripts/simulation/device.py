@@ -15,13 +15,11 @@ from zoneinfo import ZoneInfo
 from edge.adapters.outbox_sqlite import SqliteOutbox
 from edge.aggregation import Aggregator
 from edge.config import Config, DeviceSection, MqttSection
-from edge.delivery import RelayLimits, RelayState
+from edge.delivery import RelayState
 from edge.intervals import Redater
 from edge.messages import Health
 from edge.pipeline import Pipeline, Stages
 from edge.ports import Outbox
-from edge.sending import SendLimits
-from edge.station import Station
 from edge.testing import MemoryOutbox
 from edge.timeline import Timeline
 from edge.vocabulary import CoverageReason, Crossing, Occupancy, Provenance
@@ -29,9 +27,10 @@ from edge.vocabulary import CoverageReason, Crossing, Occupancy, Provenance
 from .clocks import DeviceClock, Pace, SendingClock
 from .crowd import Crowd, Passage, Waiting
 from .driver import Driver
-from .link import Handed, Link, SharedBroker
+from .link import Handed, Link
 from .options import Options
 from .plan import QUEUE_ID, Plan
+from .sender import SharedStation
 from .sockets import Sockets
 from .stand_ins import (
     NoDetector,
@@ -46,8 +45,6 @@ from .video import Video
 MODEL = "simulated"
 SPREAD_S = 30.0
 """As on a device (`edge.app`), of simulated time."""
-IDLE_S = 15.0
-"""A relay with nothing to do is woken by what happens; this is for what nobody tells it."""
 NOTICED_WITHIN_S = 1.0
 """A device looks at its connection once in so long, so not all notice a dead broker at once."""
 CLOCK_NOTICED_S = 2.0
@@ -123,22 +120,19 @@ class Device:
         self._script = Script()
         self._pipeline = self._new_pipeline(config, provenance, zone)
         self._link = Link(world.sockets, world.handed, plan.rng(options, "link"), plan.cut_share)
-        self._station = Station(
+        self._seat = world.driver.seat(self)
+        self._station = SharedStation(
+            self._link,
+            self._seat,
+            options.resend_s,
             config,
             SendingClock(self._clock, world.pace),
             self.outbox,
             provenance,
             interval_s=options.interval_min * 60.0,
             health=self._health,
-            limits=RelayLimits(
-                sending=SendLimits(resend_s=options.resend_s),
-                spread_s=SPREAD_S / options.speed if options.speed else 0.0,
-                idle_s=min(IDLE_S, options.resend_s),
-            ),
-            broker=partial(SharedBroker, self._link),
+            spread_s=SPREAD_S / options.speed if options.speed else 0.0,
         )
-        self._seat = world.driver.seat(self)
-        self._station.relay.wake = self._seat
         self._link.on_ended = self._lost
         self._pipeline.on_saved(self._saved)
 

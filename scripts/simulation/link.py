@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import paho.mqtt.client as mqtt
@@ -51,8 +52,10 @@ class Handed:
             for number in numbers:
                 first.setdefault(number, now)
 
-    def acked(self, ack: Ack, now: float) -> None:
+    def acked(self, ack: Ack | None, now: float) -> None:
         """Note what is committed for the first time; a rewind makes nothing new."""
+        if ack is None:
+            return
         spans = ((1, ack.upto), *ack.have)
         with self._lock:
             first = self._first.get(ack.stream, {})
@@ -122,8 +125,9 @@ class SharedBroker(MqttBroker):
     """The product's Broker; its connections share their sockets' thread with all others."""
 
     def __init__(self, link: Link, *arguments: Any) -> None:
-        super().__init__(*arguments)
         self._link = link
+        self.connection_type = partial(SharedConnection, link)
+        super().__init__(*arguments)
 
     def publish(self, message: Message) -> Receipt:
         if message.topic.endswith("/counts"):
@@ -131,28 +135,13 @@ class SharedBroker(MqttBroker):
         return super().publish(message)
 
     def cut(self) -> None:
-        """End the present connection as a network does that fails."""
+        """End the present connection, as a network does that fails."""
         connection = self._connection
         if isinstance(connection, SharedConnection):
             connection.cut()
 
-    def _new_connection(self) -> Connection:
-        return SharedConnection(
-            self._link,
-            self._settings,
-            self._client_id,
-            clean_start=True,
-            will=self._will(),
-            on_message=self._received,
-        )
-
     def _received(self, topic: str, payload: bytes, retained: bool) -> None:
         if topic.endswith("/ack"):
-            now = time.monotonic()
-            try:
-                ack = parse_ack(payload)
-            except MessageError:
-                ack = None
-            if ack is not None:
-                self._link.handed.acked(ack, now)
+            with contextlib.suppress(MessageError):  # the relay says so
+                self._link.handed.acked(parse_ack(payload), time.monotonic())
         super()._received(topic, payload, retained)
