@@ -39,7 +39,7 @@ class ReceiverLimits:
     retry_max_s: float = 30.0
     stable_after_s: float = 60.0
     """A connection that lasted this long makes the next retry a quick one."""
-    acks_per_page: int = 50
+    acks_per_page: int = 200
     """Acks of known streams that are repeated at a time, at most one page every `poll_s`."""
     report_s: float = 60.0
 

@@ -149,6 +149,11 @@ class Device:
         return self._station.relay.state.connected
 
     @property
+    def is_urgent(self) -> bool:
+        """Who is connected sends before others connect; on a device nobody is in the way."""
+        return self.is_connected
+
+    @property
     def is_settled(self) -> bool:
         """Whether nothing is left to make and to be let go."""
         return self.is_finished and self.outbox.depth() == 0

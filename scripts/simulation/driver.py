@@ -8,9 +8,9 @@ many devices can be waiting at a time as there are threads.
 import heapq
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from enum import Enum, auto
-from queue import SimpleQueue
 from typing import Protocol
 
 THREADS = 200
@@ -20,6 +20,11 @@ _STACK_BYTES = 512 * 1024
 
 class Runner(Protocol):
     """What takes turns."""
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether its turn comes before those of all that are not."""
+        ...
 
     def turn(self) -> float | None:
         """Do what is due; return seconds until there is more, None when it is over."""
@@ -53,7 +58,10 @@ class Driver:
         """surprised: called with whatever nobody thought of."""
         self._surprised = surprised
         self._lock = threading.Lock()
-        self._ready: SimpleQueue[Seat | None] = SimpleQueue()
+        self._is_ready = threading.Condition(self._lock)
+        self._urgent: deque[Seat] = deque()
+        self._ready: deque[Seat] = deque()
+        self._is_closed = False
         self._later: list[tuple[float, int, bool, Seat]] = []
         self._tickets = 0
         self.over = 0
@@ -72,8 +80,7 @@ class Driver:
         """Have it take a turn as soon as a thread is free; callable from any thread."""
         with self._lock:
             if seat.state is _State.IDLE:
-                seat.state = _State.READY
-                self._ready.put(seat)
+                self._queue(seat)
             elif seat.state is _State.RUNNING:
                 seat.state = _State.AGAIN
 
@@ -96,8 +103,25 @@ class Driver:
 
     def close(self) -> None:
         """End the threads that are free."""
-        for _ in self._threads:
-            self._ready.put(None)
+        with self._lock:
+            self._is_closed = True
+            self._is_ready.notify_all()
+
+    def _queue(self, seat: Seat) -> None:
+        seat.state = _State.READY
+        (self._urgent if seat.runner.is_urgent else self._ready).append(seat)
+        self._is_ready.notify()
+
+    def _next(self) -> Seat | None:
+        """Wait for somebody who is ready; None when this is over."""
+        with self._lock:
+            self._is_ready.wait_for(lambda: self._urgent or self._ready or self._is_closed)
+            if self._is_closed:
+                return None
+            seat = (self._urgent or self._ready).popleft()
+            seat.state = _State.RUNNING
+            seat.ticket = 0  # what it was waiting for is void
+            return seat
 
     def _push(self, seat: Seat, after_s: float, *, is_firm: bool) -> int:
         self._tickets += 1
@@ -106,18 +130,14 @@ class Driver:
         return self._tickets
 
     def _work(self) -> None:
-        while (seat := self._ready.get()) is not None:
-            with self._lock:
-                seat.state = _State.RUNNING
-                seat.ticket = 0  # what it was waiting for is void
+        while (seat := self._next()) is not None:
             wait_s = self._turn(seat)
             with self._lock:
                 if wait_s is None:
                     seat.state = _State.OVER
                     self.over += 1
                 elif seat.state is _State.AGAIN or wait_s <= 0:
-                    seat.state = _State.READY
-                    self._ready.put(seat)
+                    self._queue(seat)
                 else:
                     seat.state = _State.IDLE
                     seat.ticket = self._push(seat, wait_s, is_firm=False)

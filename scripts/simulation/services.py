@@ -1,6 +1,7 @@
 """The other side of the fleet: a broker, and the reference receiver with its database."""
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -75,6 +76,8 @@ class Receiver:
     def close(self) -> None:
         """End it in order; idempotent."""
         self._end(kill=False)
+        if os.environ.get("SIMULATE_DEBUG") and self._log.exists():
+            print(self._log.read_text(encoding="utf-8")[-10_000:], file=sys.stderr)
 
     @property
     def repeated(self) -> int:
