@@ -47,6 +47,10 @@ def mqtt_settings(mqtt: MqttSection) -> MqttSettings:
 class Station:
     """Publishes what the outbox holds, with birth, will, health and farewell."""
 
+    broker_type: Callable[..., MqttBroker] = MqttBroker
+    relay_type: Callable[..., Relay] = Relay
+    """Other ones serve where thousands of devices share a process."""
+
     def __init__(
         self,
         config: Config,
@@ -79,7 +83,7 @@ class Station:
         self._settings = mqtt_settings(config.mqtt)
         self._health_s = METERED_HEALTH_S if config.mqtt.metered else HEALTH_S
         self._stop = threading.Event()
-        broker = MqttBroker(
+        broker = self.broker_type(
             self._settings,
             self._dev,
             lambda: self._status("lost"),
@@ -93,7 +97,7 @@ class Station:
                 }.items()
             },
         )
-        self.relay = Relay(
+        self.relay = self.relay_type(
             outbox,
             broker,
             clock,

@@ -41,7 +41,7 @@ class ReceiverLimits:
     retry_max_s: float = 30.0
     stable_after_s: float = 60.0
     """A connection that lasted this long makes the next retry a quick one."""
-    acks_per_page: int = 50
+    acks_per_page: int = 200
     """Acks of known streams that are repeated at a time, at most one page every `poll_s`."""
     report_s: float = 60.0
 
@@ -67,6 +67,7 @@ class Receiver:
         self._broker_retry = Backoff(self._limits.retry_min_s, self._limits.retry_max_s, rng)
         self._store_retry = Backoff(self._limits.retry_min_s, self._limits.retry_max_s, rng)
         self._repeat_after: str | None = ""
+        self._was_forgotten = False
         self._repeat_at = 0.0
         self._sums: Counter[str] = Counter()
         self._report_at = 0.0
@@ -101,8 +102,9 @@ class Receiver:
     def _serve(self, session: MqttSession, stop: threading.Event) -> None:
         """Work on one connection until it ends."""
         if not session.is_resumed:
-            # The broker has forgotten this client, perhaps the retained acks with it.
-            self._repeat_after = ""
+            # The broker has forgotten this client, perhaps the retained acks with it, and what
+            # it took from devices since then reached nobody: they are asked for it again.
+            self._repeat_after, self._was_forgotten = "", True
         try:
             while not stop.is_set() and session.ended is None:
                 limits = self._limits
@@ -154,7 +156,10 @@ class Receiver:
         return None
 
     def _publish(self, session: MqttSession, states: Sequence[StreamState]) -> None:
-        for message in session.publish([ack_of(state) for state in states]):
+        self._publish_acks(session, [ack_of(state) for state in states])
+
+    def _publish_acks(self, session: MqttSession, acks: Sequence[Message]) -> None:
+        for message in session.publish(acks):
             _log.error("an ack was refused; check the broker's access list", topic=message.topic)
 
     def _repeat_acks(self, session: MqttSession) -> None:
@@ -173,8 +178,12 @@ class Receiver:
         except StoreError as error:
             _log.warning("known streams cannot be read", reason=str(error))
             return
-        self._publish(session, page)
+        if self._was_forgotten:
+            self._publish_acks(session, [ack_of(s, s.watermark.upto + 1) for s in page])
+        else:
+            self._publish(session, page)
         self._repeat_after = page[-1].dev if page else None
+        self._was_forgotten = self._was_forgotten and bool(page)
 
     def _note(self, committed: Committed) -> None:
         for topic, reason in committed.rejects:

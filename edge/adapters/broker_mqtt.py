@@ -23,6 +23,8 @@ class MqttBroker:
     One lock around every publish keeps at most one message in paho.
     """
 
+    connection_type: Callable[..., Connection] = Connection
+
     def __init__(
         self,
         settings: MqttSettings,
@@ -66,7 +68,7 @@ class MqttBroker:
 
     def _new_connection(self) -> Connection:
         # What matters of the inboxes is retained, so there is no session worth keeping.
-        return Connection(
+        return self.connection_type(
             self._settings,
             self._client_id,
             # The same session as before, or the broker would send the will when that one ends.

@@ -83,6 +83,11 @@ class LabBroker:
         self._process: subprocess.Popen[bytes] | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
 
+    @property
+    def pid(self) -> int | None:
+        """The process that is running now, for measurements."""
+        return None if self._process is None else self._process.pid
+
     def start(self) -> None:
         """Start it and wait until it accepts a connection. Raises BrokerError."""
         if self._process is not None:
