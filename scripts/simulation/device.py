@@ -6,7 +6,7 @@ They run on different threads, as counting and delivery do on a device.
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from zlib import crc32
@@ -260,9 +260,7 @@ class Device:
         if reason is None:
             for each in passed:
                 self.counted[each.line, str(each.outcome)] += 1
-            self._script.booked = tuple(
-                Crossing(p.line, p.outcome, p.at, p.doubt) for p in passed
-            )
+            self._script.booked = tuple(Crossing(p.line, p.outcome, p.at, p.doubt) for p in passed)
         else:
             self._show_queue()  # who waits is seen again, and did not arrive
         passed.clear()
@@ -313,9 +311,7 @@ class Device:
         self._station.relay.saved()
 
     def _lost(self) -> None:
-        self._world.driver.wake_later(
-            self._seat, self._link.rng.uniform(0, NOTICED_WITHIN_S)
-        )
+        self._world.driver.wake_later(self._seat, self._link.rng.uniform(0, NOTICED_WITHIN_S))
 
     def _health(self, relay: RelayState) -> Health:
         return Health(

@@ -16,7 +16,8 @@ from urllib.parse import urlsplit
 from edge.adapters.lab_broker import LabBroker
 from edge.adapters.mqtt_connection import Connection
 from edge.adapters.mqtt_settings import MqttSettings
-from edge.messages import iso_utc, topic
+from edge.messages import topic
+from edge.sealing import iso_utc
 from edge.vocabulary import Message
 from evaluation.database import Database
 from evaluation.lab_database import LabDatabase
@@ -171,9 +172,7 @@ class Services:
     def _start(self) -> None:
         folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="simulate-")))
         if not self.broker_url:
-            self.lab = self._stack.enter_context(
-                LabBroker("mosquitto", mosquitto_lines=MOSQUITTO)
-            )
+            self.lab = self._stack.enter_context(LabBroker("mosquitto", mosquitto_lines=MOSQUITTO))
             self.broker_url = f"mqtt://{self.lab.host}:{self.lab.port}"
         self.database = self._new_database(folder)
         if self.database is not None:
