@@ -112,6 +112,8 @@ class Relay:
         self._announced = ""
         self._backoff = Backoff(self._limits.retry_min_s, self._limits.retry_max_s, rng)
         self._state = RelayState()
+        self._trouble: str | None = None
+        """What a new connection does not cure; health is only sent while there is one."""
         self._connected_at = 0.0
         self._connect_at = 0.0
         self._send_at = 0.0
@@ -229,7 +231,7 @@ class Relay:
             wait_s = self._hold(str(error))
             _log.warning("cannot connect", error=str(error), retry_s=round(wait_s, 1))
             return wait_s
-        self._state = replace(self._state, connected=True, last_error=None)
+        self._state = replace(self._state, connected=True, last_error=self._trouble)
         self._connected_at = self._send_at = self._health_at = self._clock.monotonic()
         return 0.0
 
@@ -255,6 +257,7 @@ class Relay:
         if self._sending.stalled and not was_stalled:
             self._warn_stalled()
         if batch is None:
+            self._note_all_sent()
             return None
         if self._announced != self._outbox.stream:
             self._announce_now()
@@ -275,6 +278,15 @@ class Relay:
             self._lost(batch)
         return receipt
 
+    def _note_all_sent(self) -> None:
+        """Forget what was wrong: nothing is left that it could keep back."""
+        if self._state.last_error is not None and not self._sending.stalled:
+            self._over()
+
+    def _over(self) -> None:
+        self._trouble = None
+        self._state = replace(self._state, last_error=None)
+
     def _take_what_came(self, now: float) -> None:
         while self._wishes:
             self._sending.repeat(*self._wishes.popleft())
@@ -287,7 +299,7 @@ class Relay:
             was_stalled = self._sending.stalled
             changed = self._sending.take_ack(ack, now)
             if was_stalled and not self._sending.stalled:
-                self._state = replace(self._state, last_error=None)
+                self._over()
             if changed:
                 self._changed()
 
@@ -310,14 +322,16 @@ class Relay:
             " what it lacks is sent again, ever more rarely"
         )
         _log.warning("no ack", error=reason)
+        self._trouble = reason
         self._state = replace(self._state, last_error=reason)
 
     def _accepted(self) -> None:
         self._backoff.reset()
         self._send_at = self._clock.monotonic() + 1.0 / self._limits.messages_per_s
-        error = self._state.last_error if self._sending.stalled else None
+        if not self._sending.stalled:
+            self._trouble = None
         self._state = replace(
-            self._state, last_accepted_ms=int(self._clock.utc() * 1000), last_error=error
+            self._state, last_accepted_ms=int(self._clock.utc() * 1000), last_error=self._trouble
         )
 
     def _refused(self) -> None:
@@ -332,4 +346,5 @@ class Relay:
     def _lost(self, batch: Batch) -> None:
         self._sending.shrink(batch)  # perhaps it was larger than this broker takes
         first, last = batch.records[0].seq, batch.upto
-        self._hold(f"no acknowledgement for records {first} to {last}; they are sent again")
+        self._trouble = f"no acknowledgement for records {first} to {last}; they are sent again"
+        self._hold(self._trouble)

@@ -46,6 +46,8 @@ class Monitor:
         self._waited_for_time = pipeline.progress.waits_for_time
         self._frame_times: deque[float] = deque(maxlen=_RATE_FRAMES)
         self._report_at = self._started
+        self._last_depth = 0
+        self._unreadable: str | None = None
         self.words = "starting"
         """How it went at the last report, for `systemctl status`."""
         self.latest: Health | None = None
@@ -84,7 +86,7 @@ class Monitor:
         progress = self._pipeline.progress
         return Health(
             uptime_s=round(self._clock.monotonic() - self._started),
-            queue=self._outbox.depth(),
+            queue=self._depth(),
             video=self._reason,
             fps=self._fps(),
             detect_ms=None if progress.detect_ms is None else round(progress.detect_ms, 1),
@@ -97,9 +99,18 @@ class Monitor:
             time=progress.time,
         )
 
+    def _depth(self) -> int:
+        """Count what is not delivered; the last count when the outbox cannot be read."""
+        try:
+            self._last_depth = self._outbox.depth()
+            self._unreadable = None
+        except OutboxError as error:
+            self._unreadable = str(error)
+        return self._last_depth
+
     def _own_trouble(self) -> str | None:
         clock = CLOCK_NOT_SET if self._pipeline.progress.waits_for_time else None
-        return "; ".join(filter(None, (clock, self._outbox.trouble))) or None
+        return "; ".join(filter(None, (clock, self._unreadable, self._outbox.trouble))) or None
 
     def report(self, relay: RelayState) -> None:
         """Write the health file; a sick disk must not stop the counting."""

@@ -185,6 +185,38 @@ def test_lost_records_are_sent_again() -> None:
     assert bench.broker.connects == 2
 
 
+def test_a_new_connection_does_not_hide_that_records_are_never_acknowledged() -> None:
+    """Health is only sent while there is a connection, so it has to say it then."""
+    bench = Bench(records=1, receipts=[ACCEPTED, LOST])
+    bench.steps(4)
+    assert bench.relay.state.connected
+    assert "no acknowledgement for records 1 to 1" in (bench.relay.state.last_error or "")
+    bench.steps(4)
+    assert bench.outbox.depth() == 0
+    assert bench.relay.state.last_error is None
+
+
+def test_what_was_wrong_is_over_when_nothing_is_left_to_send() -> None:
+    bench = Bench(records=1, receipts=[ACCEPTED, LOST])
+    bench.steps(2)
+    bench.outbox.retire(bench.outbox.stream, 1)  # as an ack does: it had arrived after all
+    bench.steps(4)
+    assert bench.relay.state == RelayState(connected=True)
+
+
+def test_a_new_connection_does_not_hide_that_the_backend_commits_nothing() -> None:
+    bench = Bench(records=1)
+    bench.relay.receive_ack(json.dumps({"v": "1.0", "stream": "f" * 16, "upto": 0}).encode())
+    bench.steps(2)
+    bench.clock.advance(61)
+    bench.relay.step()
+    assert "committed nothing" in (bench.relay.state.last_error or "")
+    bench.broker.drop()
+    bench.steps(3)
+    assert bench.relay.state.connected
+    assert "committed nothing" in (bench.relay.state.last_error or "")
+
+
 def test_lost_messages_get_smaller_until_the_broker_takes_them() -> None:
     bench = Bench(records=100, receipts=[ACCEPTED, LOST, ACCEPTED, LOST])
     while bench.outbox.depth():

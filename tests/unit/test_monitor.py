@@ -11,6 +11,7 @@ from edge.adapters.health import read_report
 from edge.aggregation import Aggregator
 from edge.counting import Counter
 from edge.delivery import Relay, RelayState
+from edge.errors import OutboxError
 from edge.messages import health_message
 from edge.monitor import CLOCK_NOT_SET, Monitor
 from edge.pipeline import Pipeline, Stages
@@ -173,3 +174,20 @@ def test_totals_move_when_an_interval_becomes_a_record_and_not_before(tmp_path):
         ("side", "in"): 0,
         ("side", "out"): 7,
     }
+
+
+def test_an_outbox_that_cannot_be_read_is_told_and_health_goes_on(tmp_path):
+    bench = Bench(tmp_path)
+    bench.outbox.append(TWO_LINES)
+    assert bench.monitor.health(RelayState()).queue == 2
+
+    def unreadable():
+        raise OutboxError("the card is gone")
+
+    bench.outbox.depth = unreadable
+    health = bench.monitor.health(RelayState())
+    assert (health.queue, health.last_error) == (2, "the card is gone")
+    bench.monitor.report(RelayState())
+    assert read_report(tmp_path)[0].queue == 2
+    del bench.outbox.depth
+    assert bench.monitor.health(RelayState()).last_error is None
