@@ -5,6 +5,7 @@ What is done with it stands here; how the file is kept whole, in `outbox_file`.
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from edge.adapters import outbox_schema as schema
@@ -48,6 +49,10 @@ class SqliteOutbox:
         self._file = OutboxFile(path, dev, utc, quota_mb, connect)
         self._drafts: tuple[int, ...] = ()
         """What waits but is not final yet; whatever an earlier run left is."""
+
+    def watch(self, during_call: Callable[[], AbstractContextManager[object]]) -> None:
+        """Enter such a context for every call of the database; it may watch that each returns."""
+        self._file.during_call = during_call
 
     @property
     def stream(self) -> str:
