@@ -10,8 +10,6 @@ full disk, or at the quota, delivered records make room; when none are left, the
 and the caller keeps what it has.
 """
 
-import errno
-import shutil
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -26,6 +24,7 @@ from edge.adapters import outbox_schema as schema
 from edge.adapters.outbox_confirmed import Confirmed, confirmed, read_note, write_note
 from edge.adapters.outbox_errors import NO_ROOM, DamagedError, code_of, is_damage, may_be_damage
 from edge.adapters.outbox_replace import Connect
+from edge.adapters.outbox_room import Quota, lacks_room, make_room
 from edge.adapters.outbox_salvage import Salvage, salvage
 from edge.adapters.outbox_schema import Database, Head, in_transaction
 from edge.adapters.outbox_waiting import waiting_of
@@ -34,11 +33,6 @@ from edge.errors import OutboxError
 BUSY_TIMEOUT_S = 5.0
 CHECKPOINT_PAGES = 64
 """A small log, for small disks."""
-ROOM_ROWS = 500
-"""So many delivered records make room at a time."""
-RESERVE_PAGES = 64
-"""Beyond the quota, so that a delivery can always be noted: that needs a page now and then."""
-LEAST_FREE_BYTES = 1_000_000
 
 T = TypeVar("T")
 _log = structlog.get_logger(__name__)
@@ -59,14 +53,13 @@ class OutboxFile:
     ) -> None:
         """Open or create it; see SqliteOutbox."""
         self._path, self._dev, self._utc = path, dev, utc
-        self._connect, self._quota_mb = connect, quota_mb
+        self._connect, self._quota = connect, Quota(quota_mb)
         self._lock = threading.Lock()
         self._db: Database | None = None
         self._damage: Exception | None = None
         self._found: Salvage | None = None
         self._confirmed: Confirmed | None = None
         self._closed = False
-        self._most_pages = 0
         self.head: Head | None = None
         """Where the present stream stands; None before the first opening."""
         self.trouble: str | None = None
@@ -77,7 +70,7 @@ class OutboxFile:
             with self._lock:
                 self._opened()
         except (OSError, sqlite3.Error, DamagedError) as error:
-            if not self._lacks_room(error):
+            if not lacks_room(self._path.parent, error):
                 reason = getattr(error, "strerror", None) or str(error)
                 raise OutboxError(self._cannot_open(reason)) from error
             _log.error("outbox.unwritable", reason=str(error))
@@ -107,7 +100,7 @@ class OutboxFile:
                 return None
             new = done._replace(mark=head.mark + 1)
             schema.put_head(db, new)
-            self._check_quota(db)
+            self._quota.check(db)
             return new, confirmed(db, new)
 
         def move(db: Database) -> None:
@@ -146,17 +139,8 @@ class OutboxFile:
         except OutboxError as error:
             if code_of(error.__cause__) not in NO_ROOM:
                 raise
-        self.do(_make_room)
+        self.do(make_room)
         self.do(step)
-
-    def _check_quota(self, db: Database) -> None:
-        """Refuse what was added in this transaction when it is too much, as SQLite does."""
-        (pages,) = db.execute("PRAGMA page_count").fetchone()
-        (free,) = db.execute("PRAGMA freelist_count").fetchone()
-        if pages - free > self._most_pages:
-            error = sqlite3.OperationalError(f"full: the quota of {self._quota_mb:g} MB is used up")
-            error.sqlite_errorcode = sqlite3.SQLITE_FULL
-            raise error
 
     def _opened(self) -> Database:
         """Return the connection, opened and checked if there is none yet."""
@@ -192,9 +176,7 @@ class OutboxFile:
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA secure_delete = ON")
         db.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
-        (page_bytes,) = db.execute("PRAGMA page_size").fetchone()
-        self._most_pages = int(self._quota_mb * 1e6 / page_bytes)
-        db.execute(f"PRAGMA max_page_count = {self._most_pages + RESERVE_PAGES}")
+        self._quota.limit(db)
         schema.check_whole(db)
         self._take_up(db)
 
@@ -235,9 +217,10 @@ class OutboxFile:
         try:
             files.prepare(self._path, self._connect, head, found)
         except (sqlite3.Error, OSError) as error:
-            if not self._lacks_room(error) or not files.forget_aside(self._path, 0):
+            if not lacks_room(self._path.parent, error):
                 raise
-            files.prepare(self._path, self._connect, head, found)
+            files.forget_aside(self._path, 0)
+            files.prepare(self._path, self._connect, head, found.without_delivered())
         trouble = f"the outbox was damaged ({damage}); {found.sentence()}"
         _log.error("outbox.damaged", trouble=trouble, stream=head.stream)
         self._forget_connection()
@@ -250,15 +233,6 @@ class OutboxFile:
         db, self._db = self._db, None
         if db is not None:
             db.close()
-
-    def _lacks_room(self, error: Exception) -> bool:
-        """Whether it may go better later; a file that cannot be created may also be forbidden."""
-        if isinstance(error, OSError):
-            return error.errno == errno.ENOSPC
-        if code_of(error) not in NO_ROOM:
-            return False
-        free = shutil.disk_usage(self._path.parent).free
-        return code_of(error) != sqlite3.SQLITE_CANTOPEN or free < LEAST_FREE_BYTES
 
     def _cannot_open(self, reason: str) -> str:
         return (
@@ -277,23 +251,3 @@ def _damage_behind(error: Exception, db: Database) -> Exception | None:
         except (DamagedError, sqlite3.DatabaseError) as found:
             return found if may_be_damage(found) else None
     return None
-
-
-def _make_room(db: Database) -> None:
-    """Let the log begin anew and delete some of the records that were delivered first."""
-    db.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
-
-    def delete(db: Database) -> int:
-        for table in ("earlier", "records"):
-            rows = db.execute(
-                f"DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table}"  # noqa: S608
-                " WHERE retired_ms IS NOT NULL ORDER BY retired_ms LIMIT ?)",
-                (ROOM_ROWS,),
-            )
-            if rows.rowcount:
-                return rows.rowcount
-        return 0
-
-    gone = in_transaction(db, delete)
-    db.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
-    _log.warning("outbox.full", deleted_delivered=gone)

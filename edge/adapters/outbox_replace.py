@@ -84,10 +84,10 @@ def put_aside(path: Path, utc_s: float) -> Path | None:
     while any(beside(aside, tail).exists() for tail in ("", *TAILS)):
         number += 1
         aside = beside(path, f"{_ASIDE}{stamp}-{number}")
-    parts = [tail for tail in (*TAILS, "") if _size(beside(path, tail))]
+    parts = [tail for tail in ("-wal", "-journal", "") if _size(beside(path, tail))]
     for tail in parts:
         beside(path, tail).replace(beside(aside, tail))
-    _remove(path)  # what was empty
+    _remove(path)  # what was empty, and the shared memory
     forget_aside(path, KEPT_FILES)
     return aside if parts else None
 

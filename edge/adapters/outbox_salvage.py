@@ -44,6 +44,11 @@ class Salvage:
     retired_ms: dict[Key, int] = field(default_factory=dict)
     waiting: dict[int, str] = field(default_factory=dict)
 
+    def without_delivered(self) -> "Salvage":
+        """Return what cannot be done without: all that waits, to be delivered or for its date."""
+        kept = {key: body for key, body in self.bodies.items() if key not in self.retired_ms}
+        return Salvage(self.last, kept, {}, self.waiting)
+
     def missing(self) -> dict[str, list[tuple[int, int]]]:
         """Return the numbers that are missing from the first found to the last known, by stream."""
         known = dict(self.last.earlier) if self.last else {}

@@ -9,15 +9,17 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from edge.adapters.outbox_file import connect
 from edge.adapters.outbox_salvage import salvage
-from edge.adapters.outbox_schema import SCHEMA_VERSION
+from edge.adapters.outbox_schema import SCHEMA_VERSION, crc_of
 from edge.adapters.outbox_sqlite import SqliteOutbox
 from edge.bookkeeping import Bookkeeper
 from edge.errors import OutboxError
@@ -285,6 +287,282 @@ def test_a_file_that_was_whole_is_salvaged_whole_with_what_was_delivered(tmp_pat
     assert found.missing() == {outbox.stream: []}
 
 
+# Opens a damaged outbox, and kills itself at the given step of what it does to files.
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from edge.adapters.outbox_sqlite import SqliteOutbox
+
+left = int(sys.argv[2])
+
+def counted(call):
+    def step(*args, **named):
+        global left
+        left -= 1
+        if left < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return call(*args, **named)
+    return step
+
+Path.replace, Path.unlink, os.fsync = map(counted, (Path.replace, Path.unlink, os.fsync))
+os.pwrite = counted(os.pwrite)
+SqliteOutbox(Path(sys.argv[1]), "lobby-1").close()
+print("done")
+"""
+
+
+def test_a_kill_at_any_step_of_the_replacing_loses_nothing(tmp_path: Path) -> None:
+    original = tmp_path / "original"
+    outbox = SqliteOutbox(original / "outbox.db", DEV)
+    outbox.append([bucket(n) for n in range(20)])
+    outbox.retire(outbox.stream, 3)
+    outbox.wait([bucket(20)], boot="this", guess_ms=5)
+    before = bodies(outbox)
+    with sqlite3.connect(original / "outbox.db") as db:
+        db.execute("PRAGMA user_version = 99")
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    db.close()
+    shutil.copytree(original, tmp_path / "damaged")
+    outbox.close()
+    steps = 0
+    for step in range(99):
+        folder = tmp_path / str(step)
+        shutil.copytree(tmp_path / "damaged", folder)
+        command = [sys.executable, "-c", KILLED, str(folder / "outbox.db"), str(step)]
+        done = subprocess.run(command, capture_output=True, check=False)
+        outbox = SqliteOutbox(folder / "outbox.db", DEV)
+        assert bodies(outbox) == before
+        assert [w.bucket for w in outbox.waiting()] == [bucket(20)]
+        outbox.append([bucket(21)])
+        assert outbox.tip().seq == 1
+        assert outbox.stream not in {stream for stream, _ in before}
+        outbox.close()
+        assert list(folder.glob("*.damaged-*"))
+        if b"done" in done.stdout:
+            break
+        assert done.returncode == -signal.SIGKILL
+        steps += 1
+    assert steps >= 8
+
+
+class Faulty:
+    """A connection that raises where it is told to."""
+
+    def __init__(self, path: Path, fails: Callable[[str], int | None], after: bool = False) -> None:
+        self._db = connect(path)
+        self._fails, self._after = fails, after
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._db, name)
+
+    def execute(self, sql: str, parameters: Any = ()) -> sqlite3.Cursor:
+        code = self._fails(sql)
+        if code is not None and self._after:
+            self._db.execute(sql, parameters)
+        if code is not None:
+            error = sqlite3.OperationalError("disk I/O error")
+            error.sqlite_errorcode = code
+            raise error
+        return self._db.execute(sql, parameters)
+
+
+def test_a_commit_that_fails_and_is_there_all_the_same_is_not_counted_twice(
+    tmp_path: Path,
+) -> None:
+    """As when the disk answers too late: the frames were written, and the sync failed."""
+    failing = False
+
+    def fails(sql: str) -> int | None:
+        return sqlite3.SQLITE_IOERR_FSYNC if failing and sql == "COMMIT" else None
+
+    path = tmp_path / "outbox.db"
+    outbox = SqliteOutbox(path, DEV, connect=lambda p: Faulty(p, fails, after=True))
+    outbox.append([bucket(0), bucket(1)])
+    before, old = bodies(outbox), outbox.stream
+    failing = True
+    with pytest.raises(OutboxError, match="I/O error"):
+        outbox.append([bucket(2)])
+    failing = False
+    outbox.append([bucket(2), bucket(3)])
+    assert outbox.trouble is not None
+    assert before.items() < bodies(outbox).items()
+    assert [(r.stream == old, r.seq) for r in outbox.pending(9)] == [(False, 1), (False, 2)]
+    assert outbox.depth() == 4
+    outbox.close()
+
+
+def test_a_sector_that_cannot_be_read_is_damage_like_any_other(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.db"
+    outbox = SqliteOutbox(path, DEV)
+    outbox.append([bucket(0)])
+    before = bodies(outbox)
+    outbox.close()
+    unreadable = [sqlite3.SQLITE_IOERR_READ]
+
+    def fails(sql: str) -> int | None:
+        return unreadable.pop() if unreadable and "integrity_check" in sql else None
+
+    outbox = SqliteOutbox(path, DEV, connect=lambda p: Faulty(p, fails))
+    assert bodies(outbox) == before
+    assert aside(path).exists()
+    outbox.close()
+
+
+def test_a_disk_that_fails_while_writing_is_no_damage(tmp_path: Path) -> None:
+    failing = False
+
+    def fails(sql: str) -> int | None:
+        return sqlite3.SQLITE_IOERR_WRITE if failing and sql.startswith("INSERT") else None
+
+    path = tmp_path / "outbox.db"
+    outbox = SqliteOutbox(path, DEV, connect=lambda p: Faulty(p, fails))
+    stream, failing = outbox.stream, True
+    with pytest.raises(OutboxError):
+        outbox.append([bucket(0)])
+    failing = False
+    outbox.append([bucket(0)])
+    assert (outbox.stream, outbox.depth(), outbox.trouble) == (stream, 1, None)
+    outbox.close()
+
+
+def test_an_older_copy_that_was_put_back_does_not_number_anything_twice(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.db"
+    outbox = SqliteOutbox(path, DEV)
+    outbox.append([bucket(0), bucket(1)])
+    outbox.close()
+    copy = path.read_bytes()
+    outbox = SqliteOutbox(path, DEV)
+    outbox.append([bucket(2)])
+    old = outbox.stream
+    outbox.close()
+    path.write_bytes(copy)
+    outbox = SqliteOutbox(path, DEV)
+    assert outbox.trouble is not None
+    assert f"of stream {old} 1–2, missing: 3" in outbox.trouble
+    outbox.append([bucket(3)])
+    assert set(bodies(outbox)) == {(old, 1), (old, 2), (outbox.stream, 1)}
+    assert outbox.stream != old
+    outbox.close()
+
+
+def test_a_file_that_is_gone_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.db"
+    outbox = SqliteOutbox(path, DEV)
+    outbox.append([bucket(0), bucket(1)])
+    old = outbox.stream
+    outbox.close()
+    path.unlink()
+    outbox = SqliteOutbox(path, DEV)
+    assert f"of stream {old} none, missing: 1–2" in str(outbox.trouble)
+    outbox.append([bucket(2)])
+    outbox.close()
+
+
+def test_the_file_of_another_device_that_was_moved_away_is_not_missed(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.db"
+    outbox = SqliteOutbox(path, "lobby-2")
+    outbox.append([bucket(0)])
+    outbox.close()
+    path.rename(tmp_path / "of lobby-2")
+    outbox = SqliteOutbox(path, DEV)
+    outbox.append([bucket(0)])
+    assert (outbox.trouble, outbox.depth()) == (None, 1)
+    outbox.close()
+
+
+def test_the_records_of_another_device_are_not_salvaged(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.db"
+    outbox = SqliteOutbox(path, "lobby-2")
+    outbox.append([bucket(0)])
+    outbox.close()
+    with path.open("r+b") as file:
+        file.write(b"no database")
+    outbox = SqliteOutbox(path, DEV)
+    assert outbox.depth() == 0
+    assert "0 records salvaged" in str(outbox.trouble)
+    outbox.close()
+
+
+@pytest.mark.parametrize("note", [b"", b"\0" * 300, b"00000000 {}\n", b"\xff\xfe"])
+def test_a_note_that_is_torn_is_none(tmp_path: Path, note: bytes) -> None:
+    path = tmp_path / "outbox.db"
+    outbox = SqliteOutbox(path, DEV)
+    outbox.append([bucket(0)])
+    stream = outbox.stream
+    outbox.close()
+    (tmp_path / "outbox.db.confirmed").write_bytes(note)
+    outbox = SqliteOutbox(path, DEV)
+    assert (outbox.stream, outbox.trouble, outbox.depth()) == (stream, None, 1)
+    outbox.close()
+
+
+def test_where_no_note_can_be_written_records_are(tmp_path: Path) -> None:
+    (tmp_path / "outbox.db.confirmed").mkdir()
+    outbox = SqliteOutbox(tmp_path / "outbox.db", DEV)
+    outbox.append([bucket(0)])
+    assert outbox.depth() == 1
+    outbox.close()
+
+
+def test_the_last_draft_survives_damage_found_at_the_start(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.db"
+    outbox = SqliteOutbox(path, DEV)
+    outbox.append([bucket(0)])
+    outbox.wait([bucket(1)], draft=True)
+    outbox.wait([bucket(2)], draft=True)
+    outbox.close()
+    with sqlite3.connect(path) as db:
+        db.execute("UPDATE head SET seq = 77")
+    db.close()
+    outbox = SqliteOutbox(path, DEV)
+    outbox.append([bucket(3)])
+    assert [w.bucket for w in outbox.waiting()] == [bucket(2)]
+    outbox.close()
+
+
+def test_intervals_that_were_settled_do_not_come_back_with_the_damage(tmp_path: Path) -> None:
+    """The log still has them as they waited."""
+    path = tmp_path / "outbox.db"
+    outbox = SqliteOutbox(path, DEV)
+    outbox.wait([bucket(0), bucket(1)], boot="this", guess_ms=5)
+    first, second = outbox.waiting()
+    outbox.append([bucket(0)], settled=[first.id])
+    with sqlite3.connect(path) as db:
+        db.execute("UPDATE records SET crc = 1")
+    db.close()
+    assert outbox.pending(9) == []
+    assert outbox.trouble is not None
+    assert outbox.waiting() == [second]
+    outbox.close()
+
+
+def test_an_interval_that_cannot_be_read_is_left_behind_once(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.db"
+    outbox = SqliteOutbox(path, DEV)
+    outbox.wait([bucket(0), bucket(1)])
+    outbox.close()
+    text = '{"boot":null,"bucket":{"counts":{}},"guess_ms":0,"id":1,"mark":2}'
+    with sqlite3.connect(path) as db:
+        db.execute("UPDATE waiting SET body = ?, crc = ? WHERE id = 1", (text, crc_of(text)))
+    db.close()
+    outbox = SqliteOutbox(path, DEV)
+    assert [w.bucket for w in outbox.waiting()] == [bucket(1)]
+    assert "1 of 2 waiting intervals" in str(outbox.trouble)
+    outbox.close()
+    assert len(list(tmp_path.glob("*.damaged-*"))) == 1
+
+
+def test_a_new_stream_needs_no_room_for_a_second_copy(tmp_path: Path) -> None:
+    outbox = SqliteOutbox(tmp_path / "outbox.db", DEV, quota_mb=0.3)
+    outbox.append([bucket(n) for n in range(400)])  # more than half of it
+    before = bodies(outbox)
+    outbox.begin_stream()
+    assert bodies(outbox) == before
+    outbox.append([bucket(400)])
+    assert outbox.tip().seq == 1
+    outbox.close()
+
+
 def test_only_the_last_damaged_files_are_kept(tmp_path: Path) -> None:
     path = tmp_path / "outbox.db"
     for _ in range(4):
@@ -445,6 +723,32 @@ def test_a_full_disk_stops_nothing_and_costs_nothing(tmp_path: Path) -> None:
         assert (last["seq"], last["tot_in"], last["tot_out"]) == (
             stored + 2, stored + 2, 2 * stored + 4,
         )  # fmt: skip
+        outbox.close()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
+def test_damage_on_a_full_disk_waits_for_room_and_can_do_without_what_was_delivered(
+    tmp_path: Path,
+) -> None:
+    with small_disk(tmp_path) as disk:
+        path, ballast = disk / "outbox.db", disk / "other"
+        outbox = SqliteOutbox(path, DEV)
+        outbox.append([bucket(n) for n in range(600)])
+        outbox.retire(outbox.stream, 590)
+        before = bodies(outbox)
+        outbox.close()
+        with sqlite3.connect(path) as db:
+            db.execute("UPDATE head SET seq = 77")
+        db.close()
+        ballast.write_bytes(b"x" * (shutil.disk_usage(disk).free - 8192))
+        outbox = SqliteOutbox(path, DEV)
+        with pytest.raises(OutboxError, match="full"):
+            outbox.append([bucket(600)])
+        ballast.write_bytes(ballast.read_bytes()[: -240 * 1024])
+        outbox.append([bucket(600)])
+        assert before.items() < bodies(outbox).items()
+        assert outbox.depth() == 11
+        assert "600 records salvaged" in str(outbox.trouble)
         outbox.close()
 
 
