@@ -171,9 +171,7 @@ class Services:
     def _start(self) -> None:
         folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="simulate-")))
         if not self.broker_url:
-            self.lab = self._stack.enter_context(
-                LabBroker("mosquitto", mosquitto_lines=MOSQUITTO)
-            )
+            self.lab = self._stack.enter_context(LabBroker("mosquitto", mosquitto_lines=MOSQUITTO))
             self.broker_url = f"mqtt://{self.lab.host}:{self.lab.port}"
         self.database = self._new_database(folder)
         if self.database is not None:

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from edge.vocabulary import (
-    CoverageReason,
     Counted,
+    CoverageReason,
     Crossing,
     Detections,
     Frame,
