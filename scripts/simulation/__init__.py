@@ -5,5 +5,5 @@ seeded   of camera,   aggregates,     memory      birth, will, acks, back-off   
 people   tracker      dates, seals    or disk     as on a device                 one epoll loop
 
 options ▶ fleet (broker, receiver, faults, workers) ▶ check (database) ▶ report
-worker (some of the devices) = device, producer, driver, sockets
+          worker (some of the devices) = device, producer, driver, sockets
 """

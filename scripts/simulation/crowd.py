@@ -1,7 +1,8 @@
 """The people of one centre, from a seed: who comes in, stays, waits and goes home again.
 
-Times are simulated seconds since the start of the run. The numbers are invented but plausible for a public-service
-centre: a few hundred visitors on a working day, two peaks, a quiet lunch, closed evenings.
+Times are simulated seconds since the start of the run. The numbers are invented but plausible
+for a public-service centre: a few hundred visitors on a working day, two peaks, a quiet lunch,
+closed evenings.
 """
 
 import heapq

@@ -5,16 +5,16 @@ They run on different threads, as counting and delivery do on a device.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from zlib import crc32
 from zoneinfo import ZoneInfo
 
 from edge.adapters.outbox_sqlite import SqliteOutbox
 from edge.aggregation import Aggregator
-from edge.config import Config, DeviceSection, MqttSection
+from edge.config import Config, MqttSection
 from edge.delivery import RelayState
 from edge.intervals import Redater
 from edge.messages import Health
@@ -22,24 +22,19 @@ from edge.pipeline import Pipeline, Stages
 from edge.ports import Outbox
 from edge.testing import MemoryOutbox
 from edge.timeline import Timeline
-from edge.vocabulary import CoverageReason, Crossing, Occupancy, Provenance
+from edge.vocabulary import Bucket, CoverageReason, Provenance
 
 from .clocks import DeviceClock, Pace, SendingClock
-from .crowd import Crowd, Passage, Waiting
+from .crowd import Crowd
 from .driver import Driver
+from .equipment import config_of, hash_of
 from .link import Handed, Link
 from .options import Options
 from .plan import QUEUE_ID, Plan
+from .scene import Scene
 from .sender import SharedStation
 from .sockets import Sockets
-from .stand_ins import (
-    NoDetector,
-    NoTracker,
-    Script,
-    ScriptedCounter,
-    ScriptedZones,
-    picture,
-)
+from .stand_ins import NoDetector, NoTracker, Script, ScriptedCounter, ScriptedZones, picture
 from .video import Video
 
 MODEL = "simulated"
@@ -48,12 +43,12 @@ SPREAD_S = 30.0
 NOTICED_WITHIN_S = 1.0
 """A device looks at its connection once in so long, so not all notice a dead broker at once."""
 CLOCK_NOTICED_S = 2.0
-_NAMES = {"door": "大门", "side": "侧门", "yard": "院门", "stairs": "楼梯口", "lift": "电梯口"}
+YEAR_2100_MS = 4_102_444_800_000
 
 
 @dataclass(slots=True)
 class World:
-    """What the devices of one process share."""
+    """What the devices of one process share. folder: where outboxes are, None for in memory."""
 
     options: Options
     broker: MqttSection
@@ -89,37 +84,30 @@ class Device:
     """One of the fleet."""
 
     def __init__(self, world: World, plan: Plan) -> None:
-        self._world, self.plan = world, plan
-        options, begins_at = world.options, plan.begins_at
+        """Switch it on at its own time; it makes and sends nothing yet."""
+        options = world.options
+        self._world, self.plan, self._ends_at = world, plan, options.ends_at
         self._interval_ms = options.interval_min * 60_000
-        self._at = begins_at
-        self._queue = 0
-        self._queue_id = QUEUE_ID if plan.has_queue else None
+        self._at = plan.begins_at
         self._steps = list(plan.steps)
         self._reason: CoverageReason | None = None
-        self.counted: Counter[tuple[str, str]] = Counter()
         self.made = 0
         self.is_finished = False
         self._is_leaving = False
-        zone = ZoneInfo(plan.zone)
-        self._crowd = Crowd(
-            plan.rng(options, "crowd"),
-            plan.lines,
-            options.start_s,
-            zone,
-            has_queue=plan.has_queue,
-        )
-        self._video = Video(plan.rng(options, "video"), begins_at)
-        self._clock = DeviceClock(
-            begins_at, options.start_s + begins_at + plan.clock_error_s, plan.quality
-        )
+        self._scene = _scene(options, plan)
+        utc = options.start_s + plan.begins_at + plan.clock_error_s
+        self._clock = DeviceClock(plan.begins_at, utc, plan.quality)
         self._timeline = Timeline(self._clock, boot=f"boot-{plan.index}")
-        self.outbox = self._new_outbox()
-        config = _config(world.broker, options.tenant, plan)
-        provenance = Provenance(_hash(world.broker, plan.lines, plan.has_queue), MODEL)
+        self.outbox = _outbox(world.folder, plan)
+        config = config_of(world.broker, options.tenant, options.interval_min, plan)
+        of_shape = hash_of(world.broker, options.interval_min, plan.lines, plan.has_queue)
+        provenance = Provenance(of_shape, MODEL)
         self._script = Script()
-        self._pipeline = self._new_pipeline(config, provenance, zone)
-        self._link = Link(world.sockets, world.handed, plan.rng(options, "link"), plan.cut_share)
+        self._pipeline = self._new_pipeline(config, provenance)
+        self._pipeline.on_saved(self._saved)
+        self._link = Link(
+            world.sockets, world.handed, plan.rng(options, "link"), plan.cut_share, self._lost
+        )
         self._seat = world.driver.seat(self)
         self._station = SharedStation(
             self._link,
@@ -133,8 +121,6 @@ class Device:
             health=self._health,
             spread_s=SPREAD_S / options.speed if options.speed else 0.0,
         )
-        self._link.on_ended = self._lost
-        self._pipeline.on_saved(self._saved)
 
     @property
     def next_at(self) -> float:
@@ -142,10 +128,16 @@ class Device:
         now_ms = self._timeline.utc_ms(self._at)
         ends_ms = (now_ms // self._interval_ms + 1) * self._interval_ms
         ends_at = round(self._at + (ends_ms - now_ms) / 1000, 3)
-        return min([ends_at, self._world.options.ends_at, *(step.at for step in self._steps[:1])])
+        return min([ends_at, self._ends_at, *(step.at for step in self._steps[:1])])
+
+    @property
+    def counted(self) -> Counter[tuple[str, str]]:
+        """What the crowd did while somebody was looking."""
+        return self._scene.counted
 
     @property
     def is_connected(self) -> bool:
+        """Whether it has a connection, as far as it knows."""
         return self._station.relay.state.connected
 
     @property
@@ -154,24 +146,14 @@ class Device:
         return self.is_connected
 
     @property
-    def is_settled(self) -> bool:
-        """Whether nothing is left to make and to be let go."""
-        return self.is_finished and self.outbox.depth() == 0
-
-    @property
     def commits(self) -> bool:
         """Whether this device knows of a backend that says what it has committed."""
         return self._station.relay.state.commits
 
     @property
-    def connections(self) -> int:
-        """How often it has connected."""
-        return self._link.connections
-
-    @property
-    def cuts(self) -> int:
-        """How often its network failed because the plan said so."""
-        return self._link.cuts
+    def link(self) -> Link:
+        """What can be counted at its connections."""
+        return self._link
 
     def produce(self) -> None:
         """Let time pass until `next_at`, with everything that happens until then."""
@@ -180,9 +162,9 @@ class Device:
         if self._steps and self._steps[0].at <= end:
             step = self._steps.pop(0)
             self._clock.jump(step.by_s, step.quality)
-            if end + CLOCK_NOTICED_S < self._world.options.ends_at:
+            if end + CLOCK_NOTICED_S < self._ends_at:
                 self._pass(end + CLOCK_NOTICED_S)
-        if self._at >= self._world.options.ends_at:
+        if self._at >= self._ends_at:
             self.finish()
 
     def finish(self) -> None:
@@ -200,10 +182,6 @@ class Device:
         self._is_leaving = True
         self._seat.set()
 
-    def cut(self) -> None:
-        """Lose the network for a moment."""
-        self._link.cut()
-
     def turn(self) -> float | None:
         """Let the relay do what is due; see `driver`."""
         relay = self._station.relay
@@ -216,7 +194,7 @@ class Device:
         """Return what must be in the database."""
         streams = {}
         for stream in self.outbox.streams(retired=True):
-            records = self.outbox.between(0, 2**52, 10**9, stream=stream)
+            records = self.outbox.between(0, YEAR_2100_MS, 10**9, stream=stream)
             digest = sum(crc32(each.body.encode()) for each in records)
             streams[stream] = StreamFacts(len(records), records[-1].seq, digest)
         return DeviceFacts(self.plan.dev, streams, dict(self.counted))
@@ -226,70 +204,22 @@ class Device:
         return self._pipeline.progress.unsaved + len(self.outbox.waiting())
 
     def _pass(self, end: float) -> None:
-        """Go on to a simulated second, in parts in which there is video or there is none."""
-        due = iter(self._crowd.between(self._at, end))
-        ahead = next(due, None)
-        for until, reason in self._parts(end):
-            passed: list[Passage] = []
-            while ahead is not None and ahead.at < until:
-                if isinstance(ahead, Passage):
-                    passed.append(ahead)
-                else:
-                    self._wait(ahead, reason, passed)
-                ahead = next(due, None)
-            self._step(until, reason, passed)
+        for shown in self._scene.until(end):
+            self._script.booked, self._script.occupancies = shown.booked, shown.occupancies
+            self._at, self._reason = shown.at, shown.reason
+            self._clock.move_to(shown.at)
+            self._pipeline.step(picture(shown.at, shown.reason))
 
-    def _parts(self, end: float) -> Iterator[tuple[float, CoverageReason | None]]:
-        while self._at < end:
-            blind = self._video.at(self._at)
-            if blind.t0 <= self._at:
-                yield min(blind.t1, end), blind.reason
-            else:
-                yield min(blind.t0, end), None
-
-    def _wait(self, change: Waiting, reason: CoverageReason | None, passed: list[Passage]) -> None:
-        """Somebody joins or leaves the queue; unseen when there is no video."""
-        self._queue += change.change
-        if reason is None:
-            kind = "arrivals" if change.change > 0 else "departures"
-            self._show_queue(**{kind: 1})
-            self._step(max(self._at, change.at), None, passed)
-
-    def _step(self, at: float, reason: CoverageReason | None, passed: list[Passage]) -> None:
-        """Give the pipeline one picture, and what was seen since the last one."""
-        if reason is None:
-            for each in passed:
-                self.counted[each.line, str(each.outcome)] += 1
-            self._script.booked = tuple(Crossing(p.line, p.outcome, p.at, p.doubt) for p in passed)
-        else:
-            self._show_queue()  # who waits is seen again, and did not arrive
-        passed.clear()
-        self._at, self._reason = at, reason
-        self._clock.move_to(at)
-        self._pipeline.step(picture(at, reason))
-
-    def _show_queue(self, *, arrivals: int = 0, departures: int = 0) -> None:
-        if self._queue_id is not None:
-            seen = Occupancy(self._queue_id, self._queue, arrivals, departures)
-            self._script.occupancies = (seen,)
-            self.counted[self._queue_id, "arrivals"] += arrivals
-            self.counted[self._queue_id, "departures"] += departures
-
-    def _new_outbox(self) -> Outbox:
-        plan, folder = self.plan, self._world.folder
-        if folder is None:
-            return MemoryOutbox(plan.dev, plan.stream)
-        return SqliteOutbox(folder / f"{plan.dev}.sqlite", plan.dev)
-
-    def _new_pipeline(self, config: Config, provenance: Provenance, zone: ZoneInfo) -> Pipeline:
+    def _new_pipeline(self, config: Config, provenance: Provenance) -> Pipeline:
         zones = [section.zone() for section in config.zones]
+        zone = ZoneInfo(self.plan.zone)
         stages = Stages(
             counter=ScriptedCounter(self._script),
             aggregator=partial(
                 Aggregator,
-                [section.id for section in config.lines],
+                self.plan.lines,
                 self._interval_ms,
-                max_gap_ms=2**52,  # there are only as many pictures as something happens
+                max_gap_ms=YEAR_2100_MS,  # there are only as many pictures as something happens
                 zones=zones,
                 time_zone=zone,
             ),
@@ -306,12 +236,13 @@ class Device:
             interval_ms=self._interval_ms,
         )
 
-    def _saved(self, buckets: list[object]) -> None:
+    def _saved(self, buckets: Sequence[Bucket]) -> None:
         self.made += len(buckets)
         self._station.relay.saved()
 
     def _lost(self) -> None:
-        self._world.driver.wake_later(self._seat, self._link.rng.uniform(0, NOTICED_WITHIN_S))
+        after_s = self._link.rng.uniform(0, NOTICED_WITHIN_S)
+        self._world.driver.wake_later(self._seat, after_s)
 
     def _health(self, relay: RelayState) -> Health:
         return Health(
@@ -324,31 +255,19 @@ class Device:
         )
 
 
-@cache
-def _template(broker: MqttSection, lines: tuple[str, ...], has_queue: bool) -> Config:
-    zone = {"id": QUEUE_ID, "name": "等候区", "kind": "queue",
-            "polygon": [[0.05, 0.6], [0.35, 0.6], [0.35, 0.95], [0.05, 0.95]]}  # fmt: skip
-    return Config.model_validate({
-        "device": {"tenant": "t", "id": "d"},
-        "camera": {"source": "/dev/video0"},
-        "lines": [
-            {"id": line, "name": _NAMES.get(line, line), "in": "down",
-             "points": [[0.2, 0.1 + 0.1 * n], [0.8, 0.1 + 0.1 * n]]}
-            for n, line in enumerate(lines)
-        ],
-        "zones": [zone] if has_queue else [],
-        "mqtt": broker.model_dump(),
-    })  # fmt: skip
-
-
-@cache
-def _hash(broker: MqttSection, lines: tuple[str, ...], has_queue: bool) -> str:
-    return _template(broker, lines, has_queue).hash()
-
-
-def _config(broker: MqttSection, tenant: str, plan: Plan) -> Config:
-    of_device = DeviceSection(
-        tenant=tenant, id=plan.dev, name=f"{plan.index} 号党群服务中心", time_zone=plan.zone
+def _scene(options: Options, plan: Plan) -> Scene:
+    crowd = Crowd(
+        plan.rng(options, "crowd"),
+        plan.lines,
+        options.start_s,
+        ZoneInfo(plan.zone),
+        has_queue=plan.has_queue,
     )
-    shape = _template(broker, plan.lines, plan.has_queue)
-    return shape.model_copy(update={"device": of_device})
+    video = Video(plan.rng(options, "video"), plan.begins_at)
+    return Scene(crowd, video, QUEUE_ID if plan.has_queue else None, plan.begins_at)
+
+
+def _outbox(folder: Path | None, plan: Plan) -> Outbox:
+    if folder is None:
+        return MemoryOutbox(plan.dev, plan.stream)
+    return SqliteOutbox(folder / f"{plan.dev}.sqlite", plan.dev)

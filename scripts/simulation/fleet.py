@@ -200,5 +200,11 @@ class Fleet:
             facts = [device for result in results for device in result.facts]
             verdict = compare(services.database, options.tenant, facts, self._since_ms)
         return report_of(
-            options.seed, results, verdict, self._gauges.timings(), costs, again, self._complaints
+            options.seed,
+            results,
+            verdict=verdict,
+            timings=self._gauges.timings(),
+            costs=costs,
+            received_again=again,
+            complaints=self._complaints,
         )

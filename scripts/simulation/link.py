@@ -77,6 +77,8 @@ class Link:
     cut_share: float = 0.0
     """The share of PUBACKs for counts that are lost, together with their connection."""
     on_ended: Callable[[], None] = lambda: None
+    cut: Callable[[], None] = lambda: None
+    """End the present connection, as a network does that fails."""
     connections: int = 0
     cuts: int = 0
 
@@ -88,6 +90,7 @@ class SharedConnection(Connection):
         self._link, self._counts_on_their_way = link, False
         super().__init__(*arguments, **named)
         link.connections += 1
+        link.cut = self.cut
 
     def publish(self, message: Message) -> Receipt:
         self._counts_on_their_way = message.topic.endswith("/counts")
@@ -133,12 +136,6 @@ class SharedBroker(MqttBroker):
         if message.topic.endswith("/counts"):
             self._link.handed.sent(message.payload, time.monotonic())
         return super().publish(message)
-
-    def cut(self) -> None:
-        """End the present connection, as a network does that fails."""
-        connection = self._connection
-        if isinstance(connection, SharedConnection):
-            connection.cut()
 
     def _received(self, topic: str, payload: bytes, retained: bool) -> None:
         if topic.endswith("/ack"):

@@ -97,8 +97,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--broker", help=f"{_EXAMPLE}; without it a mosquitto is started. 消息服务器。")
     add(
         "--database",
-        help="also start the reference receiver with this database: sqlite:////path/file.db,"
-        " postgresql://user@host/name, or only `sqlite` or `postgresql` for a temporary one. 数据库。",
+        help="also start the reference receiver; sqlite:////path/file.db, postgresql://user@host/name,"
+        " or only `sqlite` or `postgresql` for a temporary one. 同时启动接收端的数据库。",
     )
     add("--days", type=float, default=1.0, help="simulated days, 0: until Ctrl-C. 模拟天数。")
     add("--interval-min", type=int, default=15, choices=(5, 10, 15, 20, 30, 60), help="时段长度。")

@@ -59,12 +59,11 @@ def plan_of(options: Options, index: int) -> Plan:
     stream = f"{rng.getrandbits(64):016x}"
     zone, has_queue = rng.choice(ZONES), rng.random() < 0.3
     faults = options.faults
-    is_late = rng.random() < 0.2 and "late" in faults
-    has_clock_fault = rng.random() < 0.4 and "clock" in faults
+    is_late = "late" in faults and index % 5 == 2
     begins_at = float(rng.randrange(1, max(2, int(lasts_s / 2)))) if is_late else 0.0
     error_s, quality, steps = 0.0, TimeQuality.NTP, ()
-    if has_clock_fault:
-        error_s, quality, steps = _clock(rng, options, begins_at, lasts_s)
+    if "clock" in faults and 0 < index % 10 < 5:
+        error_s, quality, steps = _clock(index % 10, rng, options, begins_at, lasts_s)
     is_away = "backfill" in faults and index % 2 == 1
     return Plan(
         index=index,
@@ -83,16 +82,16 @@ def plan_of(options: Options, index: int) -> Plan:
 
 
 def _clock(
-    rng: random.Random, options: Options, begins_at: float, lasts_s: float
+    kind: int, rng: random.Random, options: Options, begins_at: float, lasts_s: float
 ) -> tuple[float, TimeQuality, tuple[ClockStep, ...]]:
     at = float(int(rng.uniform(begins_at + 60, max(begins_at + 120, 0.9 * lasts_s))))
-    match rng.randrange(4):
-        case 0:  # a clock that nobody has set yet, and then NTP
+    match kind:
+        case 1:  # a clock that nobody has set yet, and then NTP
             error_s = NEVER_SET_UTC - options.start_s
             return error_s, TimeQuality.UNSYNCED, (ClockStep(at, -error_s),)
-        case 1:
-            by_s = float(rng.randrange(30, 7200))
         case 2:
+            by_s = float(rng.randrange(30, 7200))
+        case 3:
             by_s = -float(rng.randrange(2, options.interval_min * 60))
         case _:
             by_s = -float(rng.randrange(options.interval_min * 60 + 60, 5 * 3600))

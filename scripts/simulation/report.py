@@ -35,7 +35,10 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The whole result. latency: of a record, first handed to the broker → ack seen by its device."""
+    """The whole result.
+
+    latency: of a record, from being first handed to the broker to its device seeing the ack.
+    """
 
     seed: int
     devices: int
@@ -65,6 +68,7 @@ class Report:
 def report_of(
     seed: int,
     results: Sequence[Result],
+    *,
     verdict: Verdict | None,
     timings: Timings,
     costs: dict[str, Cost],

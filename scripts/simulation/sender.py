@@ -21,7 +21,14 @@ IDLE_S = 15.0
 class SteppedRelay(Relay):
     """A relay that is not looked after every second, but woken; see `driver`."""
 
-    def __init__(self, *arguments: Any, seat: Seat, limits: RelayLimits, resend_s: float, **named: Any) -> None:  # fmt: skip
+    def __init__(
+        self,
+        *arguments: Any,
+        seat: Seat,
+        limits: RelayLimits,
+        resend_s: float,
+        **named: Any,
+    ) -> None:
         sending = replace(limits.sending, resend_s=resend_s)
         limits = replace(limits, sending=sending, idle_s=min(IDLE_S, resend_s))
         super().__init__(*arguments, limits=limits, **named)
@@ -31,7 +38,9 @@ class SteppedRelay(Relay):
 class SharedStation(Station):
     """A station without a thread: `relay.step` and `relay.finish` are called from outside."""
 
-    def __init__(self, link: Link, seat: Seat, resend_s: float, *arguments: Any, **named: Any) -> None:  # fmt: skip
+    def __init__(
+        self, link: Link, seat: Seat, resend_s: float, *arguments: Any, **named: Any
+    ) -> None:
         self.broker_type = partial(SharedBroker, link)
         self.relay_type = partial(SteppedRelay, seat=seat, resend_s=resend_s)
         super().__init__(*arguments, **named)

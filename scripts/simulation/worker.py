@@ -8,12 +8,11 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Literal
 
 import structlog
 
@@ -31,8 +30,6 @@ from .sockets import Sockets
 TICK_S = 0.02
 REPORT_S = 0.25
 GOODBYE_S = 30.0
-
-Order = tuple[Literal["connect", "begin", "mark", "cut", "halt", "leave"], float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +105,14 @@ class Worker:
         )
         self._devices = [Device(world, plan_of(options, index)) for index in indexes]
         self._producer = Producer(self._devices, self._pace, self._surprised)
+        self._orders: dict[str, Callable[[float], None]] = {
+            "connect": self._do_connect,
+            "begin": self._do_begin,
+            "mark": self._do_mark,
+            "cut": self._do_cut,
+            "halt": self._do_halt,
+            "leave": self._do_leave,
+        }
         self._marks: list[tuple[Device, int]] = []
         self._marks_made = 0
         self._report_at = self._look_at = 0.0
@@ -137,33 +142,37 @@ class Worker:
         """Do what is asked; return whether there is still somebody who asks."""
         try:
             while self._pipe.poll():
-                self._do(*self._pipe.recv())
+                what, value = self._pipe.recv()
+                self._orders[what](value)
         except (EOFError, OSError):
             return False
         return True
 
-    def _do(self, what: str, value: float) -> None:
-        match what:
-            case "connect":
-                for device in self._devices:
-                    if device.plan.network_at == 0:
-                        device.connect()
-            case "begin":
-                self._pace.began_at = value
-                self._producer.start()
-            case "mark":
-                self._marks = [(device, device.made) for device in self._devices]
-                self._marks_made += 1
-            case "cut":
-                for device in self._devices:
-                    device.cut()
-            case "halt":
-                self._producer.stop()
-            case "leave":
-                self._producer.stop()
-                self._is_leaving = True
-                for device in self._devices:
-                    device.leave()
+    def _do_connect(self, _: float) -> None:
+        for device in self._devices:
+            if device.plan.network_at == 0:
+                device.connect()
+
+    def _do_begin(self, began_at: float) -> None:
+        self._pace.began_at = began_at
+        self._producer.start()
+
+    def _do_mark(self, _: float) -> None:
+        self._marks = [(device, device.made) for device in self._devices]
+        self._marks_made += 1
+
+    def _do_cut(self, _: float) -> None:
+        for device in self._devices:
+            device.link.cut()
+
+    def _do_halt(self, _: float) -> None:
+        self._producer.stop()
+
+    def _do_leave(self, _: float) -> None:
+        self._producer.stop()
+        self._is_leaving = True
+        for device in self._devices:
+            device.leave()
 
     def _progress(self) -> Progress:
         depths = {device: device.outbox.depth() for device in self._devices}
@@ -193,8 +202,8 @@ class Worker:
             made=sum(device.made for device in self._devices),
             pending=sum(device.outbox.depth() for device in self._devices),
             unsaved=sum(device.unsaved() for device in self._devices),
-            connections=sum(device.connections for device in self._devices),
-            cuts=sum(device.cuts for device in self._devices),
+            connections=sum(device.link.connections for device in self._devices),
+            cuts=sum(device.link.cuts for device in self._devices),
             surprises=dict(self._surprises),
             cpu_s=used.ru_utime + used.ru_stime,
             memory_mb=used.ru_maxrss / 1024,
@@ -206,12 +215,12 @@ class Worker:
             print(what, file=sys.stderr)
 
 
-def _log_only_errors(surprised: object) -> None:
+def _log_only_errors(surprised: Callable[[str], None]) -> None:
     """What a device logs as an error nobody may miss; thousands of warnings nobody can read."""
 
     def note(_logger: object, _name: str, event: dict[str, object]) -> dict[str, object]:
         if event.get("event") not in {"clock.set_back"}:
-            surprised(f"logged: {event.get('event')} {event.get('error') or event.get('reason')}")  # type: ignore[operator]
+            surprised(f"logged: {event.get('event')} {event.get('error') or event.get('reason')}")
         raise structlog.DropEvent
 
     structlog.configure(
