@@ -39,7 +39,7 @@ def read_bucket(text: str) -> Bucket:
             "provenance": Provenance(**fields["provenance"]),
         }
         return _line(fields, common) if "line" in fields else _zone(fields, common)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise MessageError(f"a waiting interval cannot be read ({error})") from None
 
 

@@ -133,7 +133,7 @@ def _records(data: bytes, dev: str) -> Iterator[tuple[Key, str, int | None]]:
         try:
             body = match[0].decode("utf-8")
             values = json.loads(body)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         key = values.get("stream"), values.get("seq")
         if values.get("dev") != dev or not isinstance(key[0], str) or type(key[1]) is not int:

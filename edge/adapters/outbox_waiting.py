@@ -36,7 +36,7 @@ def read(text: str) -> tuple[Waiting, int]:
         bucket = read_bucket(canonical(fields["bucket"]))
         waiting = Waiting(fields["id"], bucket, fields["boot"], fields["guess_ms"])
         return waiting, fields["mark"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise MessageError(f"a waiting interval cannot be read ({error})") from None
 
 

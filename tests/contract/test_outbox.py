@@ -3,7 +3,9 @@
 import json
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,8 +16,10 @@ from edge.records import Record, parse_counts, verify_chain
 from edge.sealing import genesis
 from edge.testing import MemoryOutbox
 from edge.vocabulary import (
+    Bucket,
     CountBucket,
     CoverageReason,
+    Doubts,
     Outcome,
     Provenance,
     TimeQuality,
@@ -216,6 +220,160 @@ def test_body_is_the_sealed_text_itself(outbox: Outbox) -> None:
     [record] = outbox.pending(1)
     assert json.loads(record.body)["seq"] == record.seq
     assert record.body.encode() in counts_message("t", DEV, outbox.stream, [record]).payload
+
+
+def waits(outbox: Outbox) -> list[tuple[Bucket, str | None, int]]:
+    return [(each.bucket, each.boot, each.guess_ms) for each in outbox.waiting()]
+
+
+def test_what_waits_comes_back_as_it_was_oldest_first(outbox: Outbox) -> None:
+    doubtful = replace(
+        bucket(2), doubts=Doubts(1, 0, 2, 3), coverage=1 / 3, reason=CoverageReason.DARK
+    )
+    some = ZoneSums(presence_ms=7, used_ms=6, arrivals=5, departures=4, peak=3, window_ms=2)
+    kept = [bucket(0), bucket(1, entered=None), doubtful, zone_bucket(1, "desk", some)]
+    outbox.wait(kept, boot="one", guess_ms=-5)
+    outbox.wait([zone_bucket(0, "hall", None)], boot="two", guess_ms=10**15)
+    outbox.wait([bucket(9)])
+    assert waits(outbox) == [
+        *((each, "one", -5) for each in kept),
+        (zone_bucket(0, "hall", None), "two", 10**15),
+        (bucket(9), None, 0),
+    ]
+    assert outbox.depth() == 0
+    assert outbox.dated_until_ms == 0
+
+
+def test_a_draft_does_not_wait_while_its_intervals_are_open(outbox: Outbox) -> None:
+    outbox.wait([bucket(0)])
+    outbox.wait([bucket(1)], draft=True)
+    outbox.wait([bucket(1), bucket(2)], draft=True)
+    assert waits(outbox) == [(bucket(0), None, 0)]
+    outbox.append([bucket(1)])
+    outbox.wait([bucket(3)], draft=True)
+    outbox.wait([bucket(3)])
+    assert waits(outbox) == [(bucket(0), None, 0), (bucket(3), None, 0)]
+
+
+def test_what_is_settled_waits_no_longer_and_nothing_else_is(outbox: Outbox) -> None:
+    outbox.wait([bucket(n) for n in range(4)], boot="one")
+    ids = [each.id for each in outbox.waiting()]
+    assert len(set(ids)) == 4
+    outbox.append([bucket(5), bucket(6)], settled=[ids[2], ids[0]])
+    assert [each.id for each in outbox.waiting()] == [ids[1], ids[3]]
+    outbox.append([], settled=[ids[3], 99_999])
+    assert [each.id for each in outbox.waiting()] == [ids[1]]
+    assert outbox.depth() == 2
+    outbox.wait([bucket(7)])
+    assert outbox.waiting()[-1].id not in ids
+
+
+def test_nothing_is_settled_when_nothing_can_be_stored(outbox: Outbox) -> None:
+    outbox.wait([bucket(0)])
+    (waiting,) = outbox.waiting()
+    with pytest.raises(ValueError, match="no reason"):
+        outbox.append([replace(bucket(0), coverage=0.5)], settled=[waiting.id])
+    assert outbox.waiting() == [waiting]
+
+
+def test_a_new_stream_has_its_own_numbers_totals_chain_and_dates(outbox: Outbox) -> None:
+    first = outbox.stream
+    outbox.append([bucket(0, entered=5), bucket(1)])
+    outbox.retire(first, 1)
+    outbox.wait([bucket(7)], boot="one")
+    outbox.begin_stream()
+    second = outbox.stream
+    assert second != first
+    assert outbox.tip() == Tip(second, 0, genesis(DEV, second), 0)
+    assert (outbox.dated_until_ms, outbox.pending(9)) == (0, [])
+    outbox.append([bucket(0, entered=3)])
+    (record,) = read(outbox)
+    assert (record.seq, record.tot_in, record.chain) == (1, 3, outbox.tip().chain)
+    verify_chain([record])
+    assert outbox.dated_until_ms == 900_000
+    assert [(r.stream, r.seq) for r in outbox.pending(9, stream=first)] == [(first, 2)]
+    assert [(r.stream, r.seq) for r in outbox.pending(9, stream=second)] == [(second, 1)]
+    assert outbox.streams() == [first, second]
+    assert outbox.depth() == 2
+    assert len(outbox.waiting()) == 1
+
+
+def test_streams_are_named_while_something_of_them_is_kept(outbox: Outbox) -> None:
+    assert outbox.streams() == outbox.streams(retired=True) == []
+    made = []
+    for count in (2, 0, 1):
+        made.append(outbox.stream)
+        outbox.append([bucket(n) for n in range(count)])
+        outbox.begin_stream()
+    assert outbox.streams() == [made[0], made[2]]
+    outbox.retire(made[0], 2)
+    assert outbox.streams() == [made[2]]
+    assert outbox.streams(retired=True) == [made[0], made[2]]
+    outbox.append([bucket(5)])
+    outbox.retire(outbox.stream, 1)
+    assert outbox.streams() == [made[2]]
+    assert outbox.streams(retired=True) == [made[0], made[2], outbox.stream]
+
+
+def test_an_earlier_stream_is_retired_and_committed_by_itself(outbox: Outbox) -> None:
+    first = outbox.stream
+    outbox.append([bucket(n) for n in range(5)])
+    outbox.begin_stream()
+    outbox.append([bucket(n) for n in range(5)])
+
+    def left(stream: str, after: int = 0, limit: int = 9) -> list[int]:
+        return [r.seq for r in outbox.pending(limit, after, stream)]
+
+    outbox.retire(first, 3)
+    assert (left(first), left(outbox.stream)) == ([4, 5], [1, 2, 3, 4, 5])
+    outbox.commit(first, 1, [(4, 4)])
+    assert (left(first), left(outbox.stream)) == ([2, 3, 5], [1, 2, 3, 4, 5])
+    assert (left(first, 2), left(first, 0, 1)) == ([3, 5], [2])
+    outbox.commit(outbox.stream, 4)
+    assert (left(first), left(outbox.stream)) == ([2, 3, 5], [5])
+    assert outbox.pending(9, stream="f" * 16) == []
+    assert outbox.depth() == 4
+
+
+def test_between_finds_what_overlaps_in_one_stream_retired_or_not(outbox: Outbox) -> None:
+    quarter, first = 900_000, outbox.stream
+    outbox.append([bucket(n) for n in range(6)])
+    outbox.retire(first, 3)
+
+    def found(t0_ms: int, t1_ms: int, limit: int = 9, **more: Any) -> list[int]:
+        return [r.seq for r in outbox.between(t0_ms, t1_ms, limit, **more)]
+
+    assert found(quarter, 3 * quarter) == [2, 3]
+    assert found(quarter + 1, 3 * quarter + 1) == [2, 3, 4]
+    assert found(quarter - 1, quarter) == [1]
+    assert found(2 * quarter, 2 * quarter) == []
+    assert found(0, 6 * quarter, 2) == [1, 2]
+    assert found(0, 6 * quarter, after=4) == [5, 6]
+    outbox.begin_stream()
+    outbox.append([bucket(2)])
+    assert found(0, 6 * quarter) == [1]
+    assert found(0, 6 * quarter, stream=first) == [1, 2, 3, 4, 5, 6]
+    assert found(0, 6 * quarter, stream="f" * 16) == []
+
+
+def test_dates_go_up_to_the_latest_end(outbox: Outbox) -> None:
+    outbox.append([bucket(3), bucket(1, "side")])
+    assert outbox.dated_until_ms == 4 * 900_000
+    outbox.append([bucket(0, "back")])
+    assert outbox.dated_until_ms == 4 * 900_000
+
+
+def test_numbers_beyond_all_records_are_only_large(outbox: Outbox) -> None:
+    """Acks are JSON, whose numbers have no end."""
+    outbox.append([bucket(0)])
+    huge = 10**30
+    outbox.commit(outbox.stream, 0, [(2, huge), (huge, huge)])
+    assert numbers(outbox) == [1]
+    assert numbers(outbox, huge) == []
+    outbox.commit("f" * 16, huge)
+    outbox.retire(outbox.stream, huge)
+    assert outbox.depth() == 0
+    assert outbox.trouble is None
 
 
 def test_close_is_idempotent(outbox: Outbox) -> None:
