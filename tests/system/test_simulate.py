@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -124,15 +124,18 @@ def test_ctrl_c_ends_the_making_and_what_was_made_is_delivered() -> None:
         command("--days", "0", "--database", "sqlite"),
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
     ) as process:  # fmt: skip
-        # Sent to all of them, as a terminal does, once simulated time goes on.
-        wait_for_a_broker_with_devices(process)
-        os.killpg(process.pid, signal.SIGINT)
-        out, errors = process.communicate(timeout=LIMIT_S)
+        try:
+            wait_for_records_of_all(process)
+            os.killpg(process.pid, signal.SIGINT)  # to all of them, as a terminal does
+            out, errors = process.communicate(timeout=LIMIT_S)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
     assert process.returncode == 0, out + errors
     check_exact(json.loads(out))
 
 
-def wait_for_a_broker_with_devices(process: subprocess.Popen[str]) -> None:
+def wait_for_records_of_all(process: subprocess.Popen[str]) -> None:
     """Wait until the database of the run has records of every device."""
     deadline = time.monotonic() + LIMIT_S
     while time.monotonic() < deadline and process.poll() is None:
@@ -146,8 +149,9 @@ def devices_stored(pid: int) -> int:
     """Look into the temporary database that a receiver of this run was told."""
     for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split():
         arguments = Path(f"/proc/{child}/cmdline").read_bytes().decode().split("\0")
-        if "--database" in arguments:
-            path = arguments[arguments.index("--database") + 1].removeprefix("sqlite:///")
+        urls = [each for each in arguments if each.startswith("sqlite:///")]
+        if urls:
+            path = urls[0].removeprefix("sqlite:///")
             with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)) as db:
                 return db.execute("SELECT count(DISTINCT dev) FROM records").fetchone()[0]
     return 0

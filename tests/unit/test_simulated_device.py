@@ -83,6 +83,13 @@ def test_every_interval_of_every_line_is_there_and_sums_to_what_the_crowd_did(ma
         assert sums(found) == +device.counted
 
 
+def test_the_last_interval_ends_where_time_ends(made: Make) -> None:
+    for device in made(5, days=0.3):
+        last = records(device)[-1]
+        assert _ms(last["t1"]) == round((START_S + 0.3 * 86_400) * 1000)
+        assert sums(records(device)) == +device.counted
+
+
 def test_it_is_a_believable_day(made: Make) -> None:
     devices = made(60)
     found = [record for device in devices for record in records(device)]
