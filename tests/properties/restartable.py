@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from edge.messages import genesis
+from edge.sealing import genesis
 from edge.testing import MemoryOutbox
 from edge.vocabulary import Bucket
 
