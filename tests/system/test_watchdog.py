@@ -263,13 +263,13 @@ def test_a_database_that_does_not_return_is_no_sign_of_life(watched, clock, tmp_
     outbox.watch(lambda: beats.call("database"))
     clock.advance(1000)
     assert told() == ALIVE, "nobody needs it"
-    opened[0].stuck = True
+    opened[-1].stuck = True
     thread = threading.Thread(target=outbox.begin_stream)
     thread.start()
-    assert opened[0].entered.wait(WAIT_S)
+    assert opened[-1].entered.wait(WAIT_S)
     clock.advance(LIMITS_S["database"] + 1)
     assert told() == [["STATUS=database hangs since 121 s"]]
-    opened[0].let_go.set()
+    opened[-1].let_go.set()
     thread.join(WAIT_S)
     assert told() == ALIVE
     outbox.close()
