@@ -269,6 +269,14 @@ events = st.one_of(
 @given(st.lists(events, max_size=14), st.sampled_from((0.0, 2.0, 45.0)))
 @example([("work", 70, 2), ("clock", -200.0, TimeQuality.NTP), ("work", 5, 3)], 0.0)
 @example([("work", 400, 2), ("reboot", -1e9, TimeQuality.UNSYNCED), ("work", 90, 3)], 2.0)
+@example(
+    [
+        ("work", 400, 2), ("reboot", 30.0, TimeQuality.UNSYNCED), ("work", 90, 3),
+        ("clock", -200.0, TimeQuality.NTP), ("work", 90, 1),
+    ],
+    2.0,
+)  # fmt: skip
+@example([("work", 400, 5), ("work", 40, 3), ("kill", False, 0), ("work", 9, 1)], 45.0)
 def test_no_clock_makes_two_records_of_one_time_or_loses_anybody(script, lag_s):
     machine = Machine(lag_s)
     for what, value, more in script:

@@ -116,6 +116,8 @@ def test_a_refusing_outbox_is_tried_again_after_a_while_and_nothing_changes_plac
     outbox.refuses = {}
     books.keep([bucket(3, entered=4)], 20.1, insist=True)
     assert counted(outbox) == [1, 2, 3, 4]
+    books.keep([bucket(4, entered=5)], 20.2)
+    assert counted(outbox) == [1, 2, 3, 4, 5]
 
 
 def test_after_every_refusal_it_waits_anew(books, outbox):
@@ -326,6 +328,18 @@ def test_what_cannot_lie_behind_the_stream_begins_a_new_one(outbox, clock):
     first, second = outbox.streams()
     assert [r.seq for r in outbox.pending(9, stream=first)] == [1]
     assert [r.seq for r in outbox.pending(9, stream=second)] == [1, 2]
+
+
+def test_what_waits_twice_for_one_time_becomes_two_streams(outbox, clock):
+    """Two runs, and between them a clock that was set back far."""
+    outbox.wait([bucket(-9, entered=1), bucket(-8, entered=2)])
+    outbox.wait([bucket(-9, entered=3), bucket(-8, entered=4)])
+    Bookkeeper(outbox, Timeline(clock, boot="this")).keep([], 0.0)
+    assert outbox.waiting() == []
+    assert [
+        [json.loads(r.body)["in"] for r in outbox.pending(9, stream=stream)]
+        for stream in outbox.streams()
+    ] == [[1, 2], [3, 4]]
 
 
 def test_zones_are_dated_by_the_rule_that_was_given(outbox, clock):

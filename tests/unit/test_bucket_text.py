@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.bucket_text import bucket_text, read_bucket
@@ -46,6 +46,7 @@ zones = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(lines | zones)
 def test_what_was_written_is_read_back(bucket):
     text = bucket_text(bucket)

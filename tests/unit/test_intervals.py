@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.intervals import Redater, joined, moved, parted
@@ -30,7 +30,7 @@ C, M = Provenance("c", "m"), Provenance("c2", "m")
 
 def line(t0_ms, t1_ms, *, name="door", entered=1, coverage=1.0, reason=None, by=C, tq="ntp"):
     counts = None if entered is None else {Outcome.IN: entered, Outcome.UTURN: 2 * entered}
-    doubts = Doubts(*(4 * [entered or 0]))
+    doubts = Doubts(*((n + 1) * (entered or 0) for n in range(4)))
     quality = TimeQuality(tq)
     return CountBucket(name, t0_ms, t1_ms, counts, coverage, reason, quality, by, doubts)
 
@@ -77,7 +77,7 @@ def test_joining_halves_and_keeps_lines_apart():
     ]  # fmt: skip
     assert found[0].counts[Outcome.IN] == 2
     assert found[0].counts[Outcome.UTURN] == 4
-    assert found[0].doubts == Doubts(2, 2, 2, 2)
+    assert found[0].doubts == Doubts(2, 4, 6, 8)
 
 
 @pytest.mark.parametrize(
@@ -161,6 +161,7 @@ def sums_of(many):
     }
 
 
+@settings(deadline=None)
 @given(st.lists(buckets, max_size=40))
 def test_joining_keeps_every_sum_and_never_overlaps(script):
     many = sequence(script)

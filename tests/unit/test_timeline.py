@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.testing import ManualClock
@@ -33,6 +33,7 @@ def test_moments_of_the_monotonic_clock_get_dates():
     assert (times.dated, times.quality) == (True, NTP)
 
 
+@settings(deadline=None)
 @given(st.floats(NOON, NOON + 1e8), st.floats(0, 1e7), st.floats(0, 1e6), st.floats(-1e6, 1e6))
 def test_what_was_dated_by_one_offset_moves_exactly_to_the_next(utc, monotonic, at, by_s):
     """So an interval that is moved ends where the next one begins."""
@@ -43,6 +44,7 @@ def test_what_was_dated_by_one_offset_moves_exactly_to_the_next(utc, monotonic, 
     assert times.quality is RTC
 
 
+@settings(deadline=None)
 @given(st.floats(0, 1e6), st.floats(0, 1e6))
 def test_dates_keep_the_order_of_moments(a, b):
     _, times = timeline()
