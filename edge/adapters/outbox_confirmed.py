@@ -90,7 +90,9 @@ def write_note(outbox: Path, what: Confirmed) -> None:
 def read_note(outbox: Path, dev: str) -> Confirmed | None:
     """Return the note; None when there is none, none that is whole, or one of another device."""
     with suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
-        crc, _, text = note_of(outbox).read_text("utf-8").rstrip("\n").partition(" ")
+        # A cut between write and truncation leaves the end of a longer line behind the whole one.
+        line, _, _ = note_of(outbox).read_text("utf-8").partition("\n")
+        crc, _, text = line.partition(" ")
         if int(crc, 16) == crc_of(text):
             fields = json.loads(text)
             pairs = {name: _pairs(fields[name]) for name in ("waiting", "earlier")}

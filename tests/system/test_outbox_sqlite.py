@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from edge.adapters.outbox_confirmed import note_of, read_note
 from edge.adapters.outbox_file import connect
 from edge.adapters.outbox_salvage import salvage
 from edge.adapters.outbox_schema import SCHEMA_VERSION, crc_of
@@ -773,3 +774,15 @@ def test_closed_outbox_says_so(tmp_path: Path) -> None:
     outbox.close()
     with pytest.raises(OutboxError, match="closed"):
         outbox.append([bucket(0)])
+
+
+def test_the_note_is_read_when_the_end_of_a_longer_one_was_left_behind_it(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.db"
+    outbox = SqliteOutbox(path, DEV)
+    outbox.append([bucket(0)])
+    outbox.close()
+    before = read_note(path, DEV)
+    with note_of(path).open("ab") as note:
+        note.write(b'ing":[]}\n')
+    assert before is not None
+    assert read_note(path, DEV) == before
