@@ -164,7 +164,11 @@ def _run(
     )
     _close_on_signal(source)
     monitor, port = service.monitor, config.health.prometheus_port
-    metrics = Metrics(port, lambda: monitor.latest, lambda: monitor.totals) if port else None
+    metrics = (
+        Metrics(port, lambda: monitor.latest, lambda: monitor.totals, monitor.pulse)
+        if port
+        else None
+    )
     with Watchdog(beats, lambda: monitor.words, os.environ), metrics or nullcontext():
         service.run(source.frames())
     return pipeline

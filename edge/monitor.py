@@ -9,6 +9,7 @@ import structlog
 
 from edge.adapters import health as machine
 from edge.adapters.camera_opencv import ClipSource, LiveSource
+from edge.adapters.metrics_prometheus import Pulse
 from edge.delivery import Relay, RelayState
 from edge.errors import OutboxError
 from edge.messages import Health
@@ -47,6 +48,8 @@ class Monitor:
         self._frame_times: deque[float] = deque(maxlen=_RATE_FRAMES)
         self._report_at = self._started
         self._last_depth = 0
+        self._connected = False
+        self._seen_at: float | None = None
         self._unreadable: str | None = None
         self.words = "starting"
         """How it went at the last report, for `systemctl status`."""
@@ -64,6 +67,8 @@ class Monitor:
         else:
             self._reason = None
             self._frame_times.append(step.item.at)
+            self._seen_at = self._clock.monotonic()  # a clip has a time of its own
+        self._connected = relay.state.connected
         changed = (self._reason, self._waited_for_time) != before
         if changed:
             relay.refresh_health()
@@ -80,6 +85,12 @@ class Monitor:
                     key = bucket.line, str(outcome)
                     totals[key] = totals.get(key, 0) + bucket.counts.get(outcome, 0)
         self.totals = totals
+
+    def pulse(self) -> Pulse:
+        """Return what moves with every picture; any thread."""
+        seen_at, frames = self._seen_at, self._pipeline.progress.frames
+        age_s = None if seen_at is None else self._clock.monotonic() - seen_at
+        return Pulse(frames, self._source.dropped, age_s, self._connected)
 
     def health(self, relay: RelayState) -> Health:
         """Return the gauges for the `health` topic."""

@@ -5,6 +5,7 @@ of people move when an interval has become a record, never with a person.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
@@ -25,14 +26,32 @@ Totals = Mapping[tuple[str, str], int]
 _log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """What moves with every picture, and so is asked for at the scrape itself."""
+
+    frames: int
+    """Pictures looked at since this process began."""
+    dropped: int
+    """Pictures that were not looked at, because there was no time."""
+    frame_age_s: float | None
+    """Since the last picture; None before the first."""
+    connected: bool
+    """Whether there is a connection to the broker."""
+
+
 class Metrics(Collector):
     """Answers scrapes, as a context. A port that is taken is logged; the counting goes on."""
 
     def __init__(
-        self, port: int, gauges: Callable[[], Health | None], totals: Callable[[], Totals]
+        self,
+        port: int,
+        gauges: Callable[[], Health | None],
+        totals: Callable[[], Totals],
+        pulse: Callable[[], Pulse],
     ) -> None:
         """Prepare. The callables are asked by another thread at every scrape."""
-        self._port, self._gauges, self._totals = port, gauges, totals
+        self._port, self._gauges, self._totals, self._pulse = port, gauges, totals, pulse
         self._close: Callable[[], None] = lambda: None
 
     def __enter__(self) -> Self:
@@ -61,6 +80,7 @@ class Metrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield what is known now; what is not known is left out."""
+        yield from _moving(self._pulse())
         health = self._gauges()
         if health is not None:
             for name, what, value in _values(health):
@@ -74,6 +94,17 @@ class Metrics(Collector):
         for labels, count in self._totals().items():
             people.add_metric(labels, count)
         yield people
+
+
+def _moving(pulse: Pulse) -> Iterator[Metric]:
+    yield CounterMetricFamily("lobbycount_frames", "Pictures looked at.", pulse.frames)
+    skipped = "Pictures that were not looked at: there was no time."
+    yield CounterMetricFamily("lobbycount_frames_dropped", skipped, pulse.dropped)
+    connected = "1: connected to the broker."
+    yield GaugeMetricFamily("lobbycount_broker_connected", connected, float(pulse.connected))
+    if pulse.frame_age_s is not None:
+        since = "Since the last picture."
+        yield GaugeMetricFamily("lobbycount_last_frame_age_seconds", since, pulse.frame_age_s)
 
 
 def _values(health: Health) -> Iterator[tuple[str, str, float | None]]:

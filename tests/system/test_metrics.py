@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from edge.adapters.metrics_prometheus import Metrics
+from edge.adapters.metrics_prometheus import Metrics, Pulse
 from edge.messages import Health
 from edge.vocabulary import CoverageReason, TimeQuality
 
@@ -31,6 +31,19 @@ FULL = Health(
     unsaved=2,
     time=TimeQuality.NTP,
 )
+PULSE = Pulse(frames=120, dropped=4, frame_age_s=0.25, connected=True)
+MOVING = {
+    ("lobbycount_frames_total",): 120,
+    ("lobbycount_frames_dropped_total",): 4,
+    ("lobbycount_last_frame_age_seconds",): 0.25,
+    ("lobbycount_broker_connected",): 1,
+}
+BEFORE = Pulse(frames=0, dropped=0, frame_age_s=None, connected=False)
+NOT_YET = {
+    ("lobbycount_frames_total",): 0,
+    ("lobbycount_frames_dropped_total",): 0,
+    ("lobbycount_broker_connected",): 0,
+}
 CONFIG = """
 device: {{tenant: t, id: scraped, clock: rtc}}
 camera: {{source: {source}, fps: 10}}
@@ -60,11 +73,11 @@ def scrape(port):
 
 def test_every_gauge_of_health_and_the_totals(port):
     totals = {("door", "in"): 12, ("door", "out"): 9}
-    with Metrics(port, lambda: FULL, lambda: totals):
+    with Metrics(port, lambda: FULL, lambda: totals, lambda: PULSE):
         first = scrape(port)
         totals[("door", "in")] = 15
         second = scrape(port)
-    assert first == {
+    assert first == MOVING | {
         ("lobbycount_uptime_seconds",): 3600,
         ("lobbycount_queue_records",): 3,
         ("lobbycount_unsaved_intervals",): 2,
@@ -87,8 +100,8 @@ def test_what_is_not_known_is_left_out_and_trouble_is_told(port):
     health = Health(
         1, 0, video=CoverageReason.DARK, last_error="refused", unsaved=0, time=TimeQuality.UNSYNCED
     )
-    with Metrics(port, lambda: health, dict):
-        assert scrape(port) == {
+    with Metrics(port, lambda: health, dict, lambda: BEFORE):
+        assert scrape(port) == NOT_YET | {
             ("lobbycount_uptime_seconds",): 1,
             ("lobbycount_queue_records",): 0,
             ("lobbycount_unsaved_intervals",): 0,
@@ -96,12 +109,12 @@ def test_what_is_not_known_is_left_out_and_trouble_is_told(port):
             ("lobbycount_clock_trusted",): 0,
             ("lobbycount_trouble",): 1,
         }
-    with Metrics(port, lambda: None, dict):
-        assert scrape(port) == {}, "nothing is known before the first report"
+    with Metrics(port, lambda: None, dict, lambda: BEFORE):
+        assert scrape(port) == NOT_YET, "nothing more is known before the first report"
 
 
 def test_only_this_machine_can_ask(port):
-    with Metrics(port, lambda: FULL, dict):
+    with Metrics(port, lambda: FULL, dict, lambda: PULSE):
         listening = Path("/proc/net/tcp").read_text("ascii").splitlines()[1:]
         addresses = [
             fields[1]
@@ -113,7 +126,7 @@ def test_only_this_machine_can_ask(port):
 
 def test_nothing_is_left_when_it_ends(port):
     before = set(threading.enumerate())
-    with Metrics(port, lambda: FULL, dict):
+    with Metrics(port, lambda: FULL, dict, lambda: PULSE):
         scrape(port)
         assert set(threading.enumerate()) - before
     assert not [t for t in set(threading.enumerate()) - before if "serve_forever" in t.name]
@@ -125,7 +138,7 @@ def test_a_port_that_is_taken_is_logged_and_stops_nothing(port, capsys):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", port))
         taken.listen()
-        with Metrics(port, lambda: FULL, dict):
+        with Metrics(port, lambda: FULL, dict, lambda: PULSE):
             said = capsys.readouterr().out
     assert "metrics.not_served" in said
     assert str(port) in said
@@ -156,7 +169,8 @@ def test_the_service_can_be_scraped_and_stops_in_order(tmp_path, port):
     with log.open("w") as stderr, subprocess.Popen(command, stderr=stderr) as run:
         try:
             found, until = {}, time.monotonic() + 150
-            while ("lobbycount_detect_seconds",) not in found and time.monotonic() < until:
+            # One picture is no interval: it has no length, and nothing is recorded of it.
+            while found.get(("lobbycount_frames_total",), 0) < 2 and time.monotonic() < until:
                 with suppress(urllib.error.URLError):
                     found = scrape(port)
                 with suppress(subprocess.TimeoutExpired):
@@ -167,6 +181,8 @@ def test_the_service_can_be_scraped_and_stops_in_order(tmp_path, port):
             run.kill()
     # The names of lines appear with the first record of the run, which takes minutes.
     assert not [name for name, *_ in found if name == "lobbycount_crossings_total"]
+    assert found["lobbycount_broker_connected",] == 0
+    assert 0 <= found["lobbycount_last_frame_age_seconds",] < 60
     assert found["lobbycount_video_healthy",] == 1
     assert found["lobbycount_detect_seconds",] > 0
     assert found["lobbycount_trouble",] in {0, 1}
