@@ -21,6 +21,7 @@ from pathlib import Path
 from edge.adapters import outbox_waiting
 from edge.adapters.outbox_confirmed import Confirmed
 from edge.adapters.outbox_schema import crc_of
+from edge.adapters.outbox_settled import unsettled
 from edge.errors import MessageError
 from edge.sealing import chain_of, link
 
@@ -43,11 +44,13 @@ class Salvage:
     bodies: dict[Key, str] = field(default_factory=dict)
     retired_ms: dict[Key, int] = field(default_factory=dict)
     waiting: dict[int, str] = field(default_factory=dict)
+    settled: int = 0
+    """How many waiting intervals were found that are among the records already."""
 
     def without_delivered(self) -> "Salvage":
         """Return what cannot be done without: all that waits, to be delivered or for its date."""
         kept = {key: body for key, body in self.bodies.items() if key not in self.retired_ms}
-        return Salvage(self.last, kept, {}, self.waiting)
+        return Salvage(self.last, kept, {}, self.waiting, self.settled)
 
     def missing(self) -> dict[str, list[tuple[int, int]]]:
         """Return the numbers that are missing from the first found to the last known, by stream."""
@@ -75,7 +78,9 @@ class Salvage:
             if len(lost) > NAMED_SPANS:
                 lost = [*lost[: NAMED_SPANS - 1], f"{spans[NAMED_SPANS - 1][0]}–{spans[-1][1]}"]
             parts.append(f"of stream {stream} {found}, missing: {', '.join(lost) or 'none'}")
-        waited = sum(b - a + 1 for a, b in self.last.waiting) if self.last else len(self.waiting)
+        waited = len(self.waiting)
+        if self.last is not None:
+            waited = sum(b - a + 1 for a, b in self.last.waiting) - self.settled
         if waited:
             parts.append(f"{len(self.waiting)} of {waited} waiting intervals")
         return "; ".join(parts)
@@ -110,7 +115,8 @@ def salvage(
         found.bodies |= _later(texts, last)
     for key in pending | (found.retired_ms.keys() - found.bodies.keys()):
         found.retired_ms.pop(key, None)
-    found.waiting = {number: text for number, (_, text) in sorted(waiting.items())}
+    found.waiting = unsettled({n: text for n, (_, text) in waiting.items()}, found.bodies.values())
+    found.settled = len(waiting) - len(found.waiting)
     return found
 
 

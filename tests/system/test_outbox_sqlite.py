@@ -24,6 +24,7 @@ from edge.adapters.outbox_schema import SCHEMA_VERSION, crc_of
 from edge.adapters.outbox_sqlite import SqliteOutbox
 from edge.bookkeeping import Bookkeeper
 from edge.errors import OutboxError
+from edge.intervals import moved
 from edge.messages import counts_message
 from edge.records import CountRecord, ZoneRecord, parse_counts, verify_chain
 from edge.testing import ManualClock
@@ -535,6 +536,40 @@ def test_intervals_that_were_settled_do_not_come_back_with_the_damage(tmp_path: 
     assert outbox.trouble is not None
     assert outbox.waiting() == [second]
     outbox.close()
+
+
+@pytest.mark.parametrize("note", ["missing", "one commit behind"])
+@pytest.mark.parametrize("boot", [None, "this"])
+def test_what_waited_does_not_come_back_beside_its_record(
+    tmp_path: Path, note: str, boot: str | None
+) -> None:
+    """The power went between the commit and its note, and the file is damaged too."""
+    path = tmp_path / "outbox.db"
+    outbox = SqliteOutbox(path, DEV)
+    shift_ms = 0 if boot is None else 5_000_000
+    open_ = [replace(bucket(n), t1_ms=bucket(n).t0_ms + 700) for n in (0, 1)]
+    outbox.wait(open_, boot=boot, guess_ms=shift_ms, draft=boot is None)
+    before = note_of(path).read_bytes()
+    settled = [] if boot is None else [outbox.waiting()[0].id]
+    mark = TimeQuality.NTP if boot is None else TimeQuality.REDATED
+    whole = bucket(0) if boot is None else moved(open_[0], shift_ms)
+    outbox.append([replace(whole, time_quality=mark)], settled=settled)
+    (tmp_path / "copy").mkdir()
+    copy = tmp_path / "copy" / path.name
+    for part in tmp_path.glob("outbox.db*"):
+        shutil.copy(part, tmp_path / "copy" / part.name)  # as the power left it
+    outbox.close()
+    if note == "missing":
+        note_of(copy).unlink()
+    else:
+        note_of(copy).write_bytes(before)
+    data = bytearray(copy.read_bytes())
+    data[:100] = bytes(100)
+    copy.write_bytes(data)
+    found = SqliteOutbox(copy, DEV)
+    assert len(bodies(found)) == 1
+    assert [w.bucket for w in found.waiting()] == [open_[1]]
+    found.close()
 
 
 def test_an_interval_that_cannot_be_read_is_left_behind_once(tmp_path: Path) -> None:
