@@ -44,6 +44,7 @@ class Bookkeeper:
         self._retry_at: float | None = None
         self._draft_at: float | None = None
         self._settled = False
+        self._draft_counts = False
 
     @property
     def unsaved(self) -> int:
@@ -83,7 +84,7 @@ class Bookkeeper:
         if at < self._draft_at:
             return False
         self._draft_at = at + DRAFT_S
-        return not self.unsaved
+        return not self.unsaved and not self._draft_counts
 
     def draft(self, buckets: Sequence[Bucket]) -> None:
         """Write down the open intervals as they are so far, in the place of the last draft."""
@@ -94,6 +95,12 @@ class Bookkeeper:
             self._outbox.wait(kept, boot=boot, guess_ms=offset_ms, draft=True)
         except OutboxError as error:
             _log.warning("draft not written", reason=str(error))
+
+    def keep_draft(self) -> None:
+        """The open intervals cannot be closed: the last draft is all there will be of them."""
+        if not self.unsaved:
+            self._draft_counts = True
+            self.look_again()
 
     def begin_at(self, now_ms: int, interval_ms: int) -> int:
         """Return where a new interval may begin so that none of a stream is dated twice.
@@ -120,6 +127,9 @@ class Bookkeeper:
         self._settled = False
 
     def _store(self) -> None:
+        if self._draft_counts:
+            self._outbox.keep_draft()
+            self._draft_counts = False
         if self._undated:
             timeline = self._timeline
             self._outbox.wait(self._undated, boot=timeline.boot, guess_ms=timeline.offset_ms)

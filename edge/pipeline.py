@@ -176,6 +176,9 @@ class Pipeline:
                 break
             except Exception:
                 _log.exception("stages.failed", step=end.__name__)
+        else:
+            self._books.keep_draft()
+            self._keep([], insist=True)
         self._go_on_with(stages)
 
     def _go_on_with(self, stages: Stages) -> None:

@@ -82,6 +82,13 @@ class Outbox(Protocol):
         """
         ...
 
+    def keep_draft(self) -> None:
+        """Let the last draft wait like the rest: its intervals will not be closed any more.
+
+        Raises OutboxError; then it is a draft still.
+        """
+        ...
+
     def waiting(self) -> list[Waiting]:
         """Return what waits, oldest first, without the draft of this run."""
         ...

@@ -96,6 +96,7 @@ class MemoryOutbox:
         self._records: dict[str, list[StoredRecord]] = {stream: []}
         self._retired: set[tuple[str, int]] = set()
         self._waiting: list[Waiting] = []
+        self._drafts: list[Waiting] = []
         self._numbers = count(1)
 
     @property
@@ -126,6 +127,8 @@ class MemoryOutbox:
             self._chain, self._totals, self._records[self._stream] = chain, totals, records
             self._dated_until_ms = max([self._dated_until_ms, *(b.t1_ms for b in buckets)])
             self._waiting = [each for each in self._waiting if each.id not in settled]
+            if buckets or settled:
+                self._drafts = []
 
     def wait(
         self,
@@ -135,12 +138,18 @@ class MemoryOutbox:
         guess_ms: int = 0,
         draft: bool = False,
     ) -> None:
-        """Keep buckets that are no records yet. A draft is for after a restart: forgotten here."""
+        """Keep buckets that are no records yet, in the place of the last draft."""
         with self._lock:
+            kept = [Waiting(next(self._numbers), bucket, boot, guess_ms) for bucket in buckets]
+            self._drafts = kept if draft else []
             if not draft:
-                self._waiting += [
-                    Waiting(next(self._numbers), bucket, boot, guess_ms) for bucket in buckets
-                ]
+                self._waiting += kept
+
+    def keep_draft(self) -> None:
+        """Let the last draft wait like the rest."""
+        with self._lock:
+            self._waiting += self._drafts
+            self._drafts = []
 
     def waiting(self) -> list[Waiting]:
         """Return what waits, oldest first."""

@@ -107,6 +107,15 @@ class SqliteOutbox:
         self._file.advance(store)
         self._drafts = tuple(ids) if draft else ()
 
+    def keep_draft(self) -> None:
+        """Give the draft a number of its own, so that nothing takes its place."""
+        drafts = self._drafts
+        if drafts:
+            self._file.advance(
+                lambda _, head: head._replace(numbered=max(head.numbered, *drafts))
+            )
+            self._drafts = ()
+
     def waiting(self) -> list[Waiting]:
         """Return what waits, oldest first, without the draft of this run."""
         drafts = self._drafts

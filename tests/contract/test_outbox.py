@@ -255,6 +255,18 @@ def test_a_draft_does_not_wait_while_its_intervals_are_open(outbox: Outbox) -> N
     assert waits(outbox) == [(bucket(0), None, 0), (bucket(3), None, 0)]
 
 
+def test_a_draft_that_is_kept_waits_like_the_rest(outbox: Outbox) -> None:
+    outbox.keep_draft()
+    outbox.wait([bucket(1), bucket(2)], draft=True)
+    outbox.keep_draft()
+    outbox.wait([bucket(3)], draft=True)
+    outbox.append([bucket(4)])
+    assert waits(outbox) == [(bucket(1), None, 0), (bucket(2), None, 0)]
+    first, second = outbox.waiting()
+    outbox.append([bucket(1)], settled=[first.id])
+    assert outbox.waiting() == [second]
+
+
 def test_what_is_settled_waits_no_longer_and_nothing_else_is(outbox: Outbox) -> None:
     outbox.wait([bucket(n) for n in range(4)], boot="one")
     ids = [each.id for each in outbox.waiting()]

@@ -96,6 +96,11 @@ class Outboxes(RuleBasedStateMachine):
         for outbox in (self.disk, self.model):
             outbox.wait(made, boot=boot, guess_ms=guess_ms, draft=True)
 
+    @rule()
+    def keep_draft(self) -> None:
+        for outbox in (self.disk, self.model):
+            outbox.keep_draft()
+
     @rule(target=streams)
     def begin_stream(self) -> str:
         for outbox in (self.disk, self.model):

@@ -38,6 +38,10 @@ class FlakyOutbox(RestartableOutbox):
         self._maybe("waiting")
         return super().waiting()
 
+    def keep_draft(self):
+        self._maybe("keep_draft")
+        super().keep_draft()
+
     def begin_stream(self):
         self._maybe("begin_stream")
         super().begin_stream()
@@ -205,6 +209,28 @@ def test_a_draft_never_stands_beside_its_closed_interval(books, outbox, clock):
     outbox.restart()
     Bookkeeper(outbox, Timeline(clock)).keep([], 0.0)
     assert counted(outbox) == [2]
+
+
+def test_a_draft_that_is_all_there_will_be_becomes_a_record(books, outbox):
+    books.keep([], 0.0)
+    books.draft([bucket(0, entered=3)])
+    books.keep_draft()
+    outbox.refuses = {"all"}
+    books.keep([], 1.0)
+    assert not books.wants_draft(1000.0), "it would take the place of the one that is kept"
+    outbox.refuses = frozenset()
+    books.keep([bucket(1, entered=4)], 2000.0)
+    assert counted(outbox) == [3, 4]
+
+
+def test_no_draft_is_kept_beside_intervals_that_are_closed(books, outbox):
+    books.draft([bucket(0, entered=3)])
+    outbox.refuses = {"all"}
+    books.keep([bucket(0, entered=4)], 0.0)
+    books.keep_draft()
+    outbox.refuses = frozenset()
+    books.keep([], 2000.0)
+    assert counted(outbox) == [4]
 
 
 def test_a_draft_that_cannot_be_written_is_no_trouble(books, outbox):

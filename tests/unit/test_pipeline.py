@@ -211,6 +211,29 @@ def test_the_counting_recovers_from_stages_that_raise(broken):
     assert spans[:-1] == ([] if "_aggregator" in broken else [("cfg", "00Z", "02Z")])
 
 
+def test_stages_that_can_close_nothing_leave_their_last_draft():
+    """The line is passed in the second minute; the stages break after the draft of that."""
+    outbox = MemoryOutbox("dev")
+    pipe = pipeline(WALK_IN, outbox)
+    for frame in frames(31):
+        pipe.step(frame)
+    for at in range(4, 130):
+        pipe.step(NoFrame(float(at), CoverageReason.NO_CAMERA))
+    pipe._aggregator = None
+    pipe.recover(
+        Stages(Counter([LINE]), partial(Aggregator, ["door"], INTERVAL_MS), Provenance("new", "m"))
+    )
+    assert outbox.waiting() == []
+    for at in range(130, 140):
+        pipe.step(NoFrame(float(at), CoverageReason.NO_CAMERA))
+    pipe.finish()
+    (draft, after) = records(outbox)
+    assert (draft["cfg"], draft["in"], draft["t0"][11:], draft["t1"][11:]) == (
+        "cfg", 1, "12:00:00Z", "12:02:01Z",
+    )  # fmt: skip
+    assert (after["cfg"], after["in"], after["t0"][11:]) == ("new", None, "12:02:09Z")
+
+
 def test_two_runs_over_the_same_frames_give_the_same_bytes():
     bodies = []
     for _ in range(2):
