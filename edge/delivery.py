@@ -18,7 +18,7 @@ import structlog
 
 from edge.acks import parse_ack
 from edge.backoff import Backoff
-from edge.errors import BrokerError, LobbyCountError, MessageError
+from edge.errors import BrokerError, LobbyCountError, MessageError, OutboxError
 from edge.messages import counts_message
 from edge.ports import Broker, Clock, Outbox
 from edge.sending import Batch, Sending, SendLimits
@@ -119,6 +119,7 @@ class Relay:
         self._send_at = 0.0
         self._health_at = 0.0
         self._announce_due = False
+        self._announce_at = 0.0
         self.wake = wake or threading.Event()
 
     @property
@@ -172,9 +173,7 @@ class Relay:
         self._take_what_came(now)
         if not self._broker.connected:
             return self._reconnect(now)
-        if self._announce_due:
-            self._announce_due = False
-            self._announce_now()
+        self._announce_if_due(now)
         while self._posts:
             self._broker.publish(self._posts.popleft())
         if now >= self._health_at:
@@ -231,6 +230,10 @@ class Relay:
             wait_s = self._hold(str(error))
             _log.warning("cannot connect", error=str(error), retry_s=round(wait_s, 1))
             return wait_s
+        except OutboxError as error:
+            if not self._broker.connected:
+                return self._hold(str(error))
+            self._birth_failed(error, now)
         self._state = replace(self._state, connected=True, last_error=self._trouble)
         self._connected_at = self._send_at = self._health_at = self._clock.monotonic()
         return 0.0
@@ -309,6 +312,21 @@ class Relay:
         _log.info("delivery.changed", retired_on="ack" if commits else "puback")
         if self._broker.connected:
             self._announce_now()
+
+    def _announce_if_due(self, now: float) -> None:
+        if not self._announce_due or now < self._announce_at:
+            return
+        self._announce_due = False
+        try:
+            self._announce_now()
+        except OutboxError as error:
+            self._birth_failed(error, now)
+
+    def _birth_failed(self, error: OutboxError, now: float) -> None:
+        """Without the outbox nothing can be said of its stream; it is said when it is back."""
+        _log.warning("the birth has to wait", error=str(error))
+        self._announced, self._announce_due = "", True
+        self._announce_at = now + self._limits.retry_min_s
 
     def _announce_now(self) -> None:
         self._announced = self._outbox.stream

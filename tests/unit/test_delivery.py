@@ -440,6 +440,32 @@ def test_the_last_delivery_does_not_wait_for_its_share() -> None:
     assert bench.delivered() == [1]
 
 
+def test_a_birth_that_the_outbox_cannot_give_yet_is_published_when_it_can() -> None:
+    """A disk that is full at the start: the connection holds all the same."""
+    bench = Bench()
+    birth, full = status_message("t", "d", 0, "online"), [True]
+
+    def born() -> list[Message]:
+        if full:
+            raise OutboxError("the disk is full")
+        return [birth]
+
+    class Broker(RecordingBroker):
+        def connect(self) -> None:
+            super().connect()
+            self.published += born()
+
+    bench.relay._announce = born
+    bench.relay._broker = bench.broker = Broker()
+    bench.steps(4)
+    assert (bench.broker.connects, bench.relay.state.connected) == (1, True)
+    assert [m.topic for m in bench.broker.published] == ["pc/v1/t/d/health"]
+    assert bench.states[0].connected
+    full.clear()
+    bench.steps(2)
+    assert bench.broker.published.count(birth) == 1
+
+
 def test_the_birth_is_published_again_when_it_says_something_else() -> None:
     bench = Bench()
     birth = status_message("t", "d", 0, "online")
