@@ -84,6 +84,8 @@ class Sending:
     _batch: int = 0
     _windows: dict[str, _Window] = field(default_factory=dict)
     _repeats: list[_Repeat] = field(default_factory=list)
+    _let_go: dict[str, int] = field(default_factory=dict)
+    """The first record of each stream that was retired on no more than a PUBACK."""
 
     def __post_init__(self) -> None:
         """Begin with full messages."""
@@ -119,6 +121,7 @@ class Sending:
             window.sent_upto = max(window.sent_upto, batch.upto)
         else:
             self.outbox.retire(batch.stream, batch.upto)
+            self._let_go.setdefault(batch.stream, batch.records[0].seq)
 
     def shrink(self, batch: Batch) -> None:
         """Put at most half as many records into the next message as there were in this one."""
@@ -140,6 +143,7 @@ class Sending:
         if ack is None:
             self.stalled = False
             return changed
+        self._take_back()
         if ack.stream == self.outbox.stream and _last_of(ack) > self.outbox.tip().seq:
             self.outbox.begin_stream()
             return changed
@@ -151,6 +155,13 @@ class Sending:
             if ack.rewind is not None:
                 window.sent_upto, window.oldest = min(window.sent_upto, upto), None
         return changed
+
+    def _take_back(self) -> None:
+        """There is a backend: what only the broker had, and perhaps lost, is sent again."""
+        while self._let_go:
+            stream, first = next(iter(self._let_go.items()))
+            self.outbox.commit(stream, first - 1)
+            del self._let_go[stream]
 
     def repeat(self, t0_ms: int, t1_ms: int) -> None:
         """Send the records of a time once more, when there is nothing else to do."""

@@ -42,7 +42,7 @@ class ReceiverLimits:
     stable_after_s: float = 60.0
     """A connection that lasted this long makes the next retry a quick one."""
     acks_per_page: int = 200
-    """Acks of known streams that are repeated at a time, at most one page every `poll_s`."""
+    """Devices whose known streams are acked again at a time, at most one page every `poll_s`."""
     report_s: float = 60.0
 
 
@@ -167,7 +167,7 @@ class Receiver:
 
         At the start, because the database may be an older copy whose acks are lower than those
         retained; and to a broker that has forgotten this client. After every other reconnect the
-        broker has them still. Of a device only the stream last heard of: it has one ack topic.
+        broker has them still. It keeps one ack of a device, that of the stream last heard of.
         """
         now = time.monotonic()
         if self._repeat_after is None or now < self._repeat_at:

@@ -112,7 +112,7 @@ class Store:
         }
 
     def streams(self, after: str, limit: int, tenant: str | None = None) -> list[StreamState]:
-        """Return the stream last heard of each device, by device, after one name; a page.
+        """Return the streams of `limit` devices by device, after one name; last heard, last.
 
         Raises StoreError.
         """
@@ -121,8 +121,7 @@ class Store:
         pick = pick.distinct().order_by(STREAMS.c.dev).limit(limit)
         with self._db.reading() as connection:
             devices = list(connection.execute(pick).scalars())
-            states = _states(connection, STREAMS.c.dev.in_(devices), latest_last=True)
-        return list({state.dev: state for state in states}.values())
+            return _states(connection, STREAMS.c.dev.in_(devices), latest_last=True)
 
     def state(self, dev: str, stream: str) -> StreamState | None:
         """Return what is committed of one stream; None when it is not known."""

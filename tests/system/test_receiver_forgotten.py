@@ -110,3 +110,33 @@ def test_what_reached_nobody_is_asked_for_at_once(tmp_path: Path) -> None:
         assert outbox.depth() == 1  # taken by the broker, and by nobody else
         with receiving(database, lab.port):
             wait_until(lambda: outbox.depth() == 0)
+
+
+def test_every_stream_of_a_device_that_started_meanwhile_is_asked_for(tmp_path: Path) -> None:
+    """It does not know of the receiver yet, so a PUBACK has to do for whatever it has."""
+    database, outbox = tmp_path / "records.db", MemoryOutbox(DEV)
+    with LabBroker("mosquitto") as lab:
+        with receiving(database, lab.port), device(outbox, lab.port) as relay:
+            outbox.append([bucket(0)])
+            wait_until(lambda: relay.state.commits and outbox.depth() == 0)
+            outbox.begin_stream()
+            outbox.append([bucket(1)])
+            wait_until(lambda: outbox.depth() == 0)
+        first, second = outbox.streams(retired=True)
+        outbox.commit(first, 0)  # as if it had not been sent; sent below, it reaches nobody
+        with closing(Database(f"sqlite:///{database}")) as db, db.writing() as connection:
+            connection.exec_driver_sql("DELETE FROM records")
+            connection.exec_driver_sql("UPDATE streams SET upto = 0, have = '[]'")
+        lab.kill()
+        lab.start()
+        outbox.append([bucket(2)])
+        with device(outbox, lab.port) as relay:
+            wait_until(lambda: outbox.depth() == 0)
+        with device(outbox, lab.port), receiving(database, lab.port):
+            wait_until(lambda: received(database) == [(first, 1), (second, 1), (second, 2)])
+
+
+def received(database: Path) -> list[tuple[str, int]]:
+    with closing(Database(f"sqlite:///{database}")) as db, db.reading() as connection:
+        query = "SELECT stream, seq FROM records ORDER BY t0_ms"
+        return [(stream, seq) for stream, seq in connection.exec_driver_sql(query)]

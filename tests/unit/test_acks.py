@@ -129,6 +129,23 @@ def test_what_was_retired_on_pubacks_is_sent_again_when_a_backend_lacks_it():
     assert bench.outbox.depth() == 2
 
 
+def test_streams_let_go_on_pubacks_come_back_when_there_turns_out_to_be_a_backend():
+    """It speaks of one of them only; the others it may never have heard of."""
+    bench = Bench(records=3)
+    first = bench.outbox.stream
+    bench.outbox.retire(first, 1)  # on an earlier run's evidence
+    bench.outbox.begin_stream()
+    bench.outbox.append(buckets(2))
+    bench.steps(6)
+    assert (bench.delivered(), bench.outbox.depth()) == ([2, 3, 1, 2], 0)
+    acked(bench, 2)
+    bench.steps(6)
+    assert (bench.delivered(), bench.outbox.depth()) == ([2, 3, 1, 2, 2, 3], 2)
+    acked(bench, 3, stream=first)
+    bench.steps(2)
+    assert bench.outbox.depth() == 0
+
+
 def test_what_is_not_acked_in_time_is_sent_again_and_told():
     bench = committing(records=3, resend_s=30.0)
     bench.steps(5)
