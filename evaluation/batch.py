@@ -9,6 +9,20 @@ StreamKey = tuple[str, str]
 """A device and a stream."""
 
 
+@dataclass(frozen=True, slots=True)
+class Clash:
+    """A record whose number is taken by another text, and the message it came in."""
+
+    row: Row
+    reading: Reading
+
+    @property
+    def reason(self) -> str:
+        """Say which number it is."""
+        seq, stream = self.row["seq"], self.row["stream"]
+        return f"record {seq} of stream {stream} is stored already with another text"
+
+
 @dataclass(slots=True)
 class Batch:
     """The rows of one transaction. Of a key that comes twice the first one is stored."""
@@ -20,6 +34,7 @@ class Batch:
     readings: dict[Key, Reading] = field(default_factory=dict)
     heads: list[Row] = field(default_factory=list)
     rejects: list[Row] = field(default_factory=list)
+    clashes: list[Clash] = field(default_factory=list)
     repeated: int = 0
 
     def add(self, reading: Reading) -> None:
@@ -41,13 +56,16 @@ class Batch:
             self.rejects.append(reject_row(reject, reading, self.received_ms))
 
     def compare(self, row: Row, stored: str, reading: Reading) -> None:
-        """Keep a record whose number is taken by another text: the first one stays."""
-        if row["body"] == stored:
-            return
+        """Note a record whose number is taken by another text."""
+        if row["body"] != stored:
+            self.clashes.append(Clash(row, reading))
+
+    def put_aside(self, clash: Clash) -> None:
+        """Keep a record without counting it: the first text of its number stays."""
+        row = clash.row
         key = Key(row["dev"], row["stream"], row["seq"])
-        reason = f"record {key.seq} of stream {key.stream} is stored already with another text"
-        reject = Reject(row["body"].encode(), reason, key)
-        self.rejects.append(reject_row(reject, reading, self.received_ms))
+        reject = Reject(row["body"].encode(), clash.reason, key)
+        self.rejects.append(reject_row(reject, clash.reading, self.received_ms))
 
     def _touch(self, key: Key, tenant: str) -> None:
         of = (key.dev, key.stream)

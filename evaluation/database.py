@@ -4,13 +4,16 @@ Everything that differs between the two is here: how a connection is set up, how
 transaction begins, and what an error means.
 """
 
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, create_engine, event, exc, inspect, select, text
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects import sqlite as sqlite_dialect
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -26,7 +29,6 @@ _SCHEMA_LOCK = 0x10BB1C
 """An advisory lock, so that receivers which start together make the tables once."""
 _READING = "reading"
 
-_SQLITE_SETUP = ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL")
 _POSTGRES_SETUP = (
     # Only ever made safer: remote_apply and its kin stay.
     "SELECT set_config('synchronous_commit', 'on', false)"
@@ -51,7 +53,7 @@ class Database:
         """Prepare; nothing is opened yet."""
         self._url = _checked(url)
         self.is_sqlite = self._url.get_backend_name() == "sqlite"
-        self._insert = sqlite.insert if self.is_sqlite else postgresql.insert
+        self._insert = sqlite_dialect.insert if self.is_sqlite else postgresql.insert
         try:
             self._engine = _engine(self._url, is_sqlite=self.is_sqlite)
         except ModuleNotFoundError as error:
@@ -183,8 +185,21 @@ def _engine(url: URL, *, is_sqlite: bool) -> Engine:
 
 def _set_up_sqlite(connection: Any, _: ConnectionPoolEntry) -> None:
     connection.isolation_level = None  # or the driver begins transactions of its own
-    for statement in _SQLITE_SETUP:
-        connection.execute(statement)
+    _change_to_wal(connection)
+    connection.execute("PRAGMA synchronous = FULL")
+
+
+def _change_to_wal(connection: Any) -> None:
+    """Wait for others, which SQLite itself does not in this: several may come first together."""
+    until = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError:
+            if time.monotonic() >= until:
+                raise
+            time.sleep(0.02)
 
 
 def _set_up_postgres(connection: Any, _: ConnectionPoolEntry) -> None:

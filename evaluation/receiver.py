@@ -188,10 +188,13 @@ class Receiver:
     def _note(self, committed: Committed) -> None:
         for topic, reason in committed.rejects:
             _log.warning("kept but not counted", topic=topic, reason=reason)
+        for topic, reason in committed.reused:
+            _log.warning("a number was used twice; both are counted", topic=topic, reason=reason)
         self._sums.update(
             records=committed.new_records,
             repeated=committed.repeated,
             rejected=len(committed.rejects),
+            reused=len(committed.reused),
         )
 
     def _report(self) -> None:

@@ -17,6 +17,7 @@ from evaluation.batch import Batch, StreamKey
 from evaluation.database import Database
 from evaluation.errors import UnstorableError
 from evaluation.ingest import Key, Reading, rejected
+from evaluation.reused import keep_reused
 from evaluation.tables import HEADS, KEY, RECORDS, REJECTED, STREAMS, Row
 from evaluation.watermark import Watermark, spans_of
 
@@ -43,12 +44,14 @@ class Committed:
     """What one transaction did. `streams` are those to be acked.
 
     rejects: topic and reason of what was kept but not counted, also where it was kept before.
+    reused: topic and reason of new records whose number is that of another one.
     """
 
     streams: tuple[StreamState, ...] = ()
     new_records: int = 0
     repeated: int = 0
     rejects: tuple[tuple[str, str], ...] = ()
+    reused: tuple[tuple[str, str], ...] = ()
 
 
 class Store:
@@ -76,6 +79,7 @@ class Store:
             sum(part.new_records for part in parts),
             sum(part.repeated for part in parts),
             tuple(reject for part in parts for reject in part.rejects),
+            tuple(reused for part in parts for reused in part.reused),
         )
 
     def _commit(self, readings: Sequence[Reading], received_ms: int) -> Committed:
@@ -88,13 +92,16 @@ class Store:
             new = self._db.insert_new(connection, RECORDS, rows)
             if new < len(rows):
                 _compare_with_stored(connection, batch)
+            kept = keep_reused(self._db, connection, batch)
             self._db.insert_new(connection, HEADS, batch.heads)
             # Sorted, so that two receivers with the same rejects cannot wait for each other.
             batch.rejects.sort(key=lambda row: str(row["digest"]))
             self._db.insert_new(connection, REJECTED, batch.rejects)
             streams = _write_watermarks(connection, batch, held)
         rejects = tuple((row["topic"], row["reason"]) for row in batch.rejects)
-        return Committed(streams, new, batch.repeated + len(rows) - new, rejects)
+        reused = tuple((clash.reading.topic, clash.reason) for clash in kept)
+        repeated = batch.repeated + len(rows) - new - len(kept)
+        return Committed(streams, new + len(kept), repeated, rejects, reused)
 
     def _lock(self, connection: Connection, batch: Batch) -> dict[StreamKey, Watermark]:
         """Lock the rows of the streams, always in the same order; return their watermarks."""

@@ -111,9 +111,7 @@ class SqliteOutbox:
         """Give the draft a number of its own, so that nothing takes its place."""
         drafts = self._drafts
         if drafts:
-            self._file.advance(
-                lambda _, head: head._replace(numbered=max(head.numbered, *drafts))
-            )
+            self._file.advance(lambda _, head: head._replace(numbered=max(head.numbered, *drafts)))
             self._drafts = ()
 
     def waiting(self) -> list[Waiting]:

@@ -150,7 +150,7 @@ def test_a_repetition_changes_nothing_and_is_acked_again(store, rows):
     assert rows("SELECT count(*) FROM rejected") == [(0,)]
 
 
-def test_the_same_number_with_another_text_is_kept_aside_and_acked(store, rows):
+def test_the_same_number_with_another_text_of_its_time_is_kept_aside_and_acked(store, rows):
     one, other = outbox(counts=(1, 2)), outbox(counts=(1, 7))
     commit(store, message(one, {2}))
     done = commit(store, message(other, {1, 2}))
@@ -170,6 +170,54 @@ def test_two_texts_of_one_number_in_one_batch_are_both_kept(store, rows):
     assert done.new_records == len(done.rejects) == 1
     assert rows("SELECT count_in FROM records") == [(1,)]
     assert rows("SELECT count(*) FROM rejected") == [(1,)]
+
+
+def put_back(counts, start_ms):
+    """An outbox that was put back after two records, and went on with other ones."""
+    box = outbox(counts=(1, 2))
+    box.append([bucket(start_ms + n * MINUTES_15, each) for n, each in enumerate(counts)])
+    return box
+
+
+def test_numbers_that_were_used_twice_for_different_times_are_all_counted(database, store, rows):
+    """A card image was put back; nobody had told the device yet that its numbers were used."""
+    commit(store, message(outbox(counts=(1, 2, 3, 4, 5)), range(1, 6)))
+    later = put_back((10, 20), JANUARY + 10 * MINUTES_15)
+    done = commit(store, message(later, range(1, 5)))
+    assert (done.new_records, done.repeated, done.rejects) == (2, 2, ())
+    assert [reason for _, reason in done.reused] == [
+        f"record {seq} of stream {STREAM} is stored already with another text" for seq in (3, 4)
+    ]
+    assert [s.watermark for s in done.streams] == [Watermark(5)]
+    assert rows("SELECT sum(count_in), count(*) FROM records") == [(45, 7)]
+    for sent in (message(later, range(1, 5)), message(later, {4})):
+        again = commit(store, sent, sent)
+        assert (again.new_records, again.rejects, again.reused) == (0, (), ())
+    assert rows("SELECT sum(count_in), count(*) FROM records") == [(45, 7)]
+    assert store.recount("d1", STREAM).watermark == Watermark(5)
+    assert [s.stream for s in store.streams("", 9)] == [STREAM]
+    january = reports.period("2026-01", ZoneInfo("UTC"))
+    assert [line.entered for line in reports.sums(database, january).lines] == [45]
+    assert (
+        sum('"in":10' in body or '"in":20' in body for body in reports.export(database, january))
+        == 2
+    )
+
+
+def test_of_numbers_used_twice_no_time_is_counted_twice(store, rows):
+    commit(store, message(outbox(counts=(1, 2, 3, 4)), range(1, 5)))
+    overlapping = put_back((10, 20), JANUARY + 3 * MINUTES_15 + 1)
+    done = commit(store, message(overlapping, {3, 4}))
+    assert len(done.rejects) == 1, "record 3 begins before record 4 of the first ones ends"
+    assert len(done.reused) == 1
+    assert rows("SELECT sum(count_in) FROM records") == [(30,)]
+
+
+def test_two_texts_of_one_number_for_different_times_in_one_batch_are_both_counted(store, rows):
+    first, second = outbox(counts=(1,)), outbox(counts=(7,), start_ms=JANUARY + MINUTES_15)
+    done = commit(store, message(first, {1}), message(second, {1}), message(second, {1}))
+    assert (done.new_records, done.repeated) == (2, 1)
+    assert rows("SELECT sum(count_in) FROM records") == [(8,)]
 
 
 def test_a_bad_record_does_not_cost_the_good_ones(store, rows):
