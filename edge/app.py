@@ -14,6 +14,7 @@ from edge.adapters.camera_opencv import ClipSource, LiveSource, open_source
 from edge.adapters.clock import RecordingClock, SystemClock, boot_id
 from edge.adapters.data_folder import claim
 from edge.adapters.detections_mot import MotDetections
+from edge.adapters.detector_gated import GatedDetector
 from edge.adapters.detector_onnx import OnnxDetector
 from edge.adapters.device_key import open_key
 from edge.adapters.metrics_prometheus import Metrics
@@ -25,11 +26,13 @@ from edge.config import Config
 from edge.config_in_force import ConfigInForce
 from edge.counting import Counter
 from edge.errors import DeviceKeyError, OutboxError
+from edge.gating import Gate, GateCounts
 from edge.heads import fingerprint
 from edge.heartbeats import Heartbeats
 from edge.intervals import Redater
 from edge.pipeline import Pipeline, Stages
-from edge.ports import Outbox, Signer
+from edge.ports import Detector, Outbox, Signer
+from edge.regions import Interest
 from edge.rehearsal import rehearse
 from edge.service import Service
 from edge.shadow import PROBATION_S
@@ -55,6 +58,13 @@ def configured_zones(config: Config) -> list[Zone]:
     return [section.zone() for section in config.zones]
 
 
+def configured_interest(config: Config) -> Interest:
+    """Return what of the picture has to be looked at."""
+    points = [point for line in configured_lines(config) for point in line.points]
+    points += [point for zone in configured_zones(config) for point in zone.polygon]
+    return Interest(points, config.camera.person_height)
+
+
 def build_pipeline(
     config: Config,
     outbox: Outbox,
@@ -67,21 +77,26 @@ def build_pipeline(
 
     Raises ModelError.
     """
-    detector: OnnxDetector | MotDetections
+    detector: Detector
+    looks: GateCounts | None = None
     if detections is None:
         catalog = load_catalog(config.model.folder)
         entry = catalog.entry(config.model.name)
+        model_hash, tracking = entry.hash, TrackerSettings(sure_score=entry.sure_score)
         detector = OnnxDetector(entry, catalog.path(entry), config.model.threads)
-        tracking = TrackerSettings(sure_score=entry.sure_score)
+        if config.model.gate:
+            detector = gated = GatedDetector(detector, Gate())
+            looks = gated.counts
     else:
-        detector, tracking = detections, TrackerSettings()
+        detector, model_hash, tracking = detections, detections.model_hash, TrackerSettings()
     return Pipeline(
         detector=detector,
         tracker=Tracker(tracking, first_id=randbits(30)),
-        stages=build_stages(config, detector.model_hash, interval_s),
+        stages=build_stages(config, model_hash, interval_s),
         outbox=outbox,
         timeline=timeline,
         interval_ms=round(interval_s * 1000),
+        looks=looks,
     )
 
 
@@ -100,6 +115,7 @@ def build_stages(config: Config, model_hash: str, interval_s: float) -> Stages:
         ),
         provenance=Provenance(cfg=config.hash(), model=model_hash),
         redate=Redater(zones, time_zone),
+        interest=configured_interest(config),
     )
 
 

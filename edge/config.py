@@ -79,6 +79,7 @@ class CameraSection(Section):
 
     source: str = Field(min_length=1, examples=["/dev/video0"])
     fps: float = Field(default=8.0, ge=1.0, le=30.0, examples=[8])
+    person_height: float | None = Field(default=None, ge=0.03, le=1.0, examples=[0.4])
     masks: tuple[Outline, ...] = Field(default=(), examples=[[[[0, 0], [0.2, 0], [0.2, 0.3]]]])
 
     @field_validator("source", mode="before")
@@ -116,6 +117,7 @@ class ModelSection(Section):
     name: str = Field(default="nanodet-g-416-int8", examples=["nanodet-g-416-int8"])
     folder: ConfigPath | None = None
     threads: int = Field(default=2, ge=1, le=16, examples=[2])
+    gate: bool = Field(default=True, examples=[True])
 
 
 class CountingSection(Section):
@@ -258,6 +260,10 @@ class Config(Section):
         if any(zone.windows for zone in self.zones):
             relevant["time_zone"] = self.device.time_zone
         relevant["camera"].pop("source")
+        if self.camera.person_height is None:
+            relevant["camera"].pop("person_height")
+        if not self.model.gate:
+            relevant["gate"] = False
         relevant["records"].pop("data_dir")
         text = json.dumps(relevant, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()[:12]

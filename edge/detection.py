@@ -1,4 +1,4 @@
-"""From a network's raw output to people: letterbox geometry, decoding, suppression.
+"""From a network's raw output to people: decoding, suppression.
 
 Pure numpy. Boxes inside this module are x0 y0 x1 y1 in pixels of the network's
 input until `Letterbox.undo` turns them into 0..1 of the picture. Only candidates
@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from edge.letterbox import Letterbox
 from edge.vocabulary import Detections, FloatArray
 
 
@@ -24,45 +25,6 @@ class Candidates(NamedTuple):
 
     boxes: FloatArray
     scores: FloatArray
-
-
-@dataclass(frozen=True, slots=True)
-class Letterbox:
-    """Where a picture lies in a network's input; around it is padding. All in pixels."""
-
-    picture_width: int
-    picture_height: int
-    left: int
-    top: int
-    width: int
-    height: int
-
-    @classmethod
-    def fit(
-        cls, picture_width: int, picture_height: int, input_width: int, input_height: int
-    ) -> "Letterbox":
-        """Centre the picture in the input, as large as its aspect allows.
-
-        Raises ValueError when a size is not positive.
-        """
-        if min(picture_width, picture_height, input_width, input_height) <= 0:
-            raise ValueError("a picture and a network input have at least one pixel each way")
-        scale = min(input_width / picture_width, input_height / picture_height)
-        width = max(1, round(picture_width * scale))
-        height = max(1, round(picture_height * scale))
-        left, top = (input_width - width) // 2, (input_height - height) // 2
-        return cls(picture_width, picture_height, left, top, width, height)
-
-    @property
-    def aspect(self) -> float:
-        """Width divided by height of the picture."""
-        return self.picture_width / self.picture_height
-
-    def undo(self, boxes: FloatArray) -> FloatArray:
-        """Turn (N, 4) boxes in input pixels into 0..1 of the picture, clipped to it."""
-        offset = np.array([self.left, self.top] * 2, np.float32)
-        size = np.array([self.width, self.height] * 2, np.float32)
-        return np.asarray(np.clip((boxes - offset) / size, 0, 1), np.float32)
 
 
 class Family(StrEnum):

@@ -16,8 +16,10 @@ import structlog
 from edge.aggregation import Aggregator
 from edge.bookkeeping import Bookkeeper, Redate
 from edge.counting import Counter
+from edge.gating import GateCounts
 from edge.intervals import moved
 from edge.ports import Detector, Outbox
+from edge.regions import EVERYTHING, Interest
 from edge.timeline import Timeline
 from edge.tracking import Tracker
 from edge.vocabulary import (
@@ -60,6 +62,7 @@ class Stages:
     provenance: Provenance
     zones: ZoneCounter = field(default_factory=lambda: ZoneCounter(()))
     redate: Redate = moved
+    interest: Interest = EVERYTHING
 
 
 @dataclass(slots=True)
@@ -70,6 +73,8 @@ class Progress:
     last_frame_at: float | None = None
     detect_ms: float | None = None
     """What the detector takes for a picture, the mean of its last calls; None before the first."""
+    looks: GateCounts | None = None
+    """How often the detector looked, and how often nothing had changed; None: it always does."""
     unsaved: int = 0
     """Closed intervals that are in memory only."""
     waits_for_time: bool = False
@@ -91,10 +96,12 @@ class Pipeline:
         timeline: Timeline,
         interval_ms: int = 900_000,
         stopwatch: Callable[[], float] = perf_counter,
+        looks: GateCounts | None = None,
     ) -> None:
         """Build a pipe and store what an earlier run left.
 
         stopwatch: seconds on a clock that never jumps, to time the detector with.
+        looks: where the detector counts how often it looked, if it ever does not.
         """
         self._detector, self._tracker = detector, tracker
         self._counter, self._zones = stages.counter, stages.zones
@@ -103,7 +110,8 @@ class Pipeline:
         self._books = Bookkeeper(outbox, timeline, stages.redate)
         self.cals: Mapping[str, str] = {}
         """The calibration of each audited line; appears in its records."""
-        self.progress = Progress()
+        self.progress = Progress(looks=looks)
+        detector.attend(stages.interest)
         self._stopwatch = stopwatch
         self._detect_s: deque[float] = deque(maxlen=_TIMED_CALLS)
         self._last_at = timeline.started_at
@@ -182,6 +190,7 @@ class Pipeline:
         self._go_on_with(stages)
 
     def _go_on_with(self, stages: Stages) -> None:
+        self._detector.attend(stages.interest)
         self._counter, self._zones = stages.counter, stages.zones
         self._new_aggregator, self.provenance = stages.aggregator, stages.provenance
         self._books.redate = stages.redate

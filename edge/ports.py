@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
+from edge.regions import Interest
 from edge.vocabulary import (
     Bucket,
     Detections,
@@ -38,6 +39,10 @@ class Detector(Protocol):
 
     def detect(self, frame: Frame) -> Detections:
         """Return every person at or above the detector's own score floor."""
+        ...
+
+    def attend(self, interest: Interest) -> None:
+        """Say what of the pictures has to be looked at from now on; at first it is everything."""
         ...
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from edge.errors import BrokerError
 from edge.readings import Subject, Totals, subject_of
+from edge.regions import Interest
 from edge.sealing import chain_of, genesis, seal
 from edge.vocabulary import (
     Bucket,
@@ -72,6 +73,9 @@ class ScriptedDetector:
         self._script = script
         self.seen: list[int] = []
         """The frame numbers asked for, in order."""
+
+    def attend(self, interest: Interest) -> None:
+        """Nothing: they come as they are."""
 
     def detect(self, frame: Frame) -> Detections:
         """Return what the script has for this frame."""

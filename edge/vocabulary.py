@@ -8,6 +8,7 @@ integer milliseconds since 1970, so that intervals meet exactly.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,18 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float32]
 Image = npt.NDArray[np.uint8]
 Point = tuple[float, float]
+
+
+class Region(NamedTuple):
+    """A part of the picture, upright, normalised."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
+WHOLE = Region(0.0, 0.0, 1.0, 1.0)
 
 
 class CoverageReason(StrEnum):

@@ -1,5 +1,6 @@
 """Real brokers and an independent subscriber for every test that needs one."""
 
+import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -19,6 +20,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 import lab_ca as lab_authority
 
 WAIT_S = 10.0
+
+# Where a shell started this in the background, children would inherit that it is ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A busy machine is no failure: nothing here is about time.
 settings.register_profile("calm", deadline=None)

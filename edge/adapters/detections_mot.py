@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from edge.errors import BadInputError
+from edge.regions import Interest
 from edge.vocabulary import Detections, Frame
 
 _EXAMPLE = "a row is frame,id,left,top,width,height,score, e.g. 1,-1,12.5,40,30,80.2,0.91"
@@ -59,6 +60,9 @@ class MotDetections:
             index = int(tick / self._fps * self._clip_fps + 0.5)
             if index < self.length:
                 yield Frame(index / self._clip_fps, index, black)
+
+    def attend(self, interest: Interest) -> None:
+        """Nothing: they come as they are."""
 
     def detect(self, frame: Frame) -> Detections:
         """Return what the file has for a frame, best first."""

@@ -19,7 +19,11 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 
 @dataclass(frozen=True, slots=True)
 class ModelInput:
-    """The tensor a model takes: one picture, letterboxed with `pad`, pixels times `scale`."""
+    """The tensor a model takes: one picture, letterboxed with `pad`, pixels times `scale`.
+
+    any_multiple_of: the model takes every shape whose sides are multiples of this, and height
+    and width are what it was trained with; 0: it takes only these.
+    """
 
     height: int
     width: int
@@ -28,6 +32,7 @@ class ModelInput:
     colour: str
     pad: int
     scale: float
+    any_multiple_of: int = 0
 
     def __post_init__(self) -> None:
         allowed = {

@@ -12,6 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import onnx
+from onnx import numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantType
 from onnxruntime.quantization.calibrate import (
     CalibrationMethod,
@@ -21,7 +22,7 @@ from onnxruntime.quantization.calibrate import (
 )
 from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 
-from edge.detection import Letterbox
+from edge.letterbox import Letterbox
 
 # Lossless files only, so that every decoder yields the same pixels.
 PICTURES = ("astronaut", "brick", "camera", "chelsea", "clock_motion", "coffee", "grass", "gravel")
@@ -54,9 +55,13 @@ def letterboxed(picture: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def quantise(
-    model: onnx.ModelProto, pictures: Iterable[np.ndarray], reduce_range: bool
+    model: onnx.ModelProto, pictures: Iterable[np.ndarray], reduce_range: bool, size: int
 ) -> onnx.ModelProto:
     """Return the model with 8-bit convolutions: activations unsigned, weights per channel.
+
+    The model takes bytes, from which it takes `PAD` before the first convolution; that one is
+    given the bytes as they are, with `PAD` for their zero. The activations are measured on
+    pictures letterboxed into `size` by `size` pixels.
 
     With `reduce_range` weights keep 7 bits: without it, two products of 8 bits can
     overflow the 16-bit sums of x86 processors that lack VNNI.
@@ -67,7 +72,7 @@ def quantise(
         reduce_range=reduce_range,
         weight_qType=QuantType.QInt8,
         activation_qType=QuantType.QUInt8,
-        tensors_range=_measured_ranges(model, pictures),
+        tensors_range=_measured_ranges(model, pictures, size),
         nodes_to_quantize=[],
         nodes_to_exclude=[],
         op_types_to_quantize=list(QUANTISED_OPS),
@@ -76,18 +81,43 @@ def quantise(
     quantizer.quantize_model()
     quantizer.model.topological_sort()
     result: onnx.ModelProto = quantizer.model.model
+    _take_bytes(result.graph)
     result.producer_name, result.producer_version = model.producer_name, ""
     onnx.checker.check_model(result, full_check=True)
     return result
 
 
-def _measured_ranges(model: onnx.ModelProto, pictures: Iterable[np.ndarray]) -> TensorsData:
+def _take_bytes(graph: onnx.GraphProto) -> None:
+    """Drop the way of the picture to float and back: it ends where it began."""
+    made_by = {name: node for node in graph.node for name in node.output}
+    (rounded,) = [
+        node
+        for node in graph.node
+        if node.op_type == "QuantizeLinear" and made_by[node.input[0]].op_type == "Sub"
+    ]
+    values = {item.name: numpy_helper.to_array(item) for item in graph.initializer}
+    scale, zero = (values[name].item() for name in rounded.input[1:])
+    if (scale, zero) != (1.0, PAD):
+        raise ValueError(f"the picture has scale {scale} and zero {zero}, not 1 and {PAD}")
+    minus = made_by[rounded.input[0]]
+    cast = made_by[minus.input[0]]
+    for reader in graph.node:
+        for index, name in enumerate(reader.input):
+            if name == rounded.output[0]:
+                reader.input[index] = cast.input[0]
+    for gone in (cast, minus, rounded):
+        graph.node.remove(gone)
+    (offset,) = [item for item in graph.initializer if item.name == minus.input[1]]
+    graph.initializer.remove(offset)
+
+
+def _measured_ranges(
+    model: onnx.ModelProto, pictures: Iterable[np.ndarray], size: int
+) -> TensorsData:
     """Return what values each activation took, widened to a coarse step.
 
     Processors differ in the last bits of a float; the step keeps that out of the file.
     """
-    shape = model.graph.input[0].type.tensor_type.shape.dim
-    height, width = shape[1].dim_value, shape[2].dim_value
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
         onnx.save(model, path)
@@ -95,19 +125,27 @@ def _measured_ranges(model: onnx.ModelProto, pictures: Iterable[np.ndarray]) -> 
             path, list(QUANTISED_OPS), str(Path(folder) / "augmented.onnx")
         )
         for picture in pictures:
-            calibrator.collect_data(_One(letterboxed(picture, height, width)))
+            calibrator.collect_data(_One(letterboxed(picture, size, size)))
         measured = calibrator.compute_data()
     return TensorsData(
         CalibrationMethod.MinMax,
-        {name: _widened(*data.range_value) for name, data in measured.items()},
+        {name: _widened(*data.range_value) for name, data in measured.items()}
+        | {_picture_of(model): _range(-PAD, 255 - PAD)},
     )
 
 
 def _widened(low: np.ndarray, high: np.ndarray) -> TensorData:
-    return TensorData(
-        lowest=np.float32(np.floor(low / RANGE_STEP) * RANGE_STEP),
-        highest=np.float32(np.ceil(high / RANGE_STEP) * RANGE_STEP),
-    )
+    return _range(np.floor(low / RANGE_STEP) * RANGE_STEP, np.ceil(high / RANGE_STEP) * RANGE_STEP)
+
+
+def _range(lowest: float | np.ndarray, highest: float | np.ndarray) -> TensorData:
+    return TensorData(lowest=np.float32(lowest), highest=np.float32(highest))
+
+
+def _picture_of(model: onnx.ModelProto) -> str:
+    """Return the name of the tensor that the first convolution reads."""
+    name: str = next(node for node in model.graph.node if node.op_type == "Conv").input[0]
+    return name
 
 
 class _One(CalibrationDataReader):

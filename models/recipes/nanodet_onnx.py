@@ -3,6 +3,13 @@
 The TF.js graph came from ONNX by way of TensorFlow, which wrapped every
 convolution into transpositions. Here all four-dimensional tensors are NCHW, so
 those transpositions disappear, and a pad is folded into the operation behind it.
+
+Three things are unlike the original. Only people are scored: the rows of the other 79 classes
+are left out of the last convolutions. Height and width are symbols, so that one file serves
+every shape (a network of convolutions does not mind). And the normalisation is inside the first
+convolution, so that a quantised network takes the bytes of the picture as they are; the ring of
+one pixel that this convolution adds around the picture is then grey like the letterbox, where
+the original's has the mean colour of its training pictures.
 """
 
 from collections.abc import Callable
@@ -16,6 +23,11 @@ from tfjs_graph import Array, Graph, Node
 MEAN_BGR = (103.53, 116.28, 123.675)
 STD_BGR = (57.375, 57.12, 58.395)
 STRIDES = (8, 16, 32)
+CLASSES = 80
+PERSON = 0
+BINS = 44
+GREY = 114
+"""The letterbox's padding, and the zero of the quantised picture."""
 OPSET = 17
 IR_VERSION = 8
 TRAINED_SIZE = 416
@@ -42,24 +54,21 @@ class _Value:
     step: int = 1
 
 
-def build_onnx(
-    graph: Graph, height: int = TRAINED_SIZE, width: int = TRAINED_SIZE
-) -> onnx.ModelProto:
-    """Return the model for pictures of the given size, each a multiple of 32.
+def build_onnx(graph: Graph, *, like_original: bool = False) -> onnx.ModelProto:
+    """Return the model for pictures whose sides are multiples of 32.
 
     Input `image`: (1, height, width, 3) uint8 BGR. Outputs for each stride s:
-    `scores_s` (1, cells, 80) after sigmoid and `bins_s` (1, cells, 44).
+    `scores_s` (1, cells, 1) after sigmoid and `bins_s` (1, cells, 44).
+    like_original: normalise before the first convolution, to compare with the original.
     """
-    if height % STRIDES[-1] or width % STRIDES[-1]:
-        raise ValueError(f"height {height} and width {width} must be multiples of {STRIDES[-1]}")
-    return _Builder(graph, height, width).build()
+    return _Builder(graph, like_original).build()
 
 
 class _Builder:
-    def __init__(self, graph: Graph, height: int, width: int) -> None:
+    def __init__(self, graph: Graph, like_original: bool) -> None:
         self._graph = graph
-        self._height = height
-        self._width = width
+        self._like_original = like_original
+        self._picture = ""
         self._constants = dict(graph.constants)
         self._values: dict[str, _Value] = {}
         self._nodes: list[onnx.NodeProto] = []
@@ -87,7 +96,7 @@ class _Builder:
     def build(self) -> onnx.ModelProto:
         for node in self._graph.nodes:
             self._convert[node.op](node)
-        shape = (1, self._height, self._width, 3)
+        shape = (1, "height", "width", 3)
         image = helper.make_tensor_value_info("image", TensorProto.UINT8, shape)
         self._outputs.sort(key=lambda info: (info.name[0] != "s", int(info.name.split("_")[1])))
         graph = helper.make_graph(
@@ -124,16 +133,18 @@ class _Builder:
         return value
 
     def _input(self, node: Node) -> None:
-        # The constants span a whole row: three lone channels would be subtracted one
-        # pixel at a time, which costs a fifth of the quantised network's time.
-        row = (1, 1, self._width, 3)
-        mean = self._store("mean", np.broadcast_to(np.float32(MEAN_BGR), row))
-        scale = self._store("scale", np.broadcast_to(1 / np.float32(STD_BGR), row))
-        (pixels,) = self._emit("Cast", ["image"], to=TensorProto.FLOAT)
-        (centred,) = self._emit("Sub", [pixels, mean])
-        (normalised,) = self._emit("Mul", [centred, scale])
-        (planes,) = self._emit("Transpose", [normalised], perm=_TO_NCHW)
-        self._values[node.name] = _Value(planes, 1)
+        (planes,) = self._emit("Transpose", ["image"], perm=_TO_NCHW)
+        (pixels,) = self._emit("Cast", [planes], to=TensorProto.FLOAT)
+        if self._like_original:
+            by_colour = (1, 3, 1, 1)
+            mean = self._store("mean", np.float32(MEAN_BGR).reshape(by_colour))
+            scale = self._store("scale", (1 / np.float32(STD_BGR)).reshape(by_colour))
+            (centred,) = self._emit("Sub", [pixels, mean])
+            (ready,) = self._emit("Mul", [centred, scale])
+        else:
+            (ready,) = self._emit("Sub", [pixels, self._store("grey", np.float32(GREY))])
+            self._picture = ready
+        self._values[node.name] = _Value(ready, 1)
 
     def _pad(self, node: Node) -> None:
         # A maximum ignores −inf and a convolution's own pad is 0: both fold away.
@@ -167,8 +178,8 @@ class _Builder:
             first, second = (self._ready(name) for name in node.inputs)
             (name,) = self._emit("Add", [first.name, second.name])
         else:
-            kernel = self._store("kernel", value.kernel)
-            bias = self._store("bias", self._constants[node.inputs[1]])
+            weights, offsets = self._trained(value, self._constants[node.inputs[1]])
+            kernel, bias = self._store("kernel", weights), self._store("bias", offsets)
             (name,) = self._emit(
                 "Conv",
                 [value.name, kernel, bias],
@@ -177,6 +188,19 @@ class _Builder:
                 pads=value.pads,
             )
         self._values[node.name] = _Value(name, value.stride)
+
+    def _trained(self, value: _Value, bias: Array) -> tuple[Array, Array]:
+        """Return kernel and bias without what is not wanted, with the normalisation inside."""
+        kernel = value.kernel
+        assert kernel is not None
+        if len(bias) == CLASSES + BINS:
+            kept = [PERSON, *range(CLASSES, CLASSES + BINS)]
+            return kernel[kept], bias[kept]
+        if value.name != self._picture:
+            return kernel, bias
+        scaled = kernel.astype(np.float64) / np.reshape(STD_BGR, (1, 3, 1, 1))
+        shift = (scaled * np.reshape(GREY - np.array(MEAN_BGR), (1, 3, 1, 1))).sum((1, 2, 3))
+        return scaled.astype(np.float32), (bias + shift).astype(np.float32)
 
     def _leaky_relu(self, node: Node) -> None:
         value = self._ready(node.inputs[0])
@@ -212,7 +236,9 @@ class _Builder:
         value = self._ready(node.inputs[0])
         if int(self._constants[node.inputs[2]]) != 1:
             raise ValueError(f"{node.name} does not split channels")
-        sizes = self._store("sizes", self._constants[node.inputs[1]].astype(np.int64))
+        if self._constants[node.inputs[1]].tolist() != [CLASSES, BINS]:
+            raise ValueError(f"{node.name} does not split scores from distances")
+        sizes = self._store("sizes", np.array([1, BINS], np.int64))
         scores, bins = self._emit("Split", [value.name, sizes], outputs=2, axis=1)
         self._values[node.name] = _Value(scores, value.stride)
         self._values[f"{node.name}:1"] = _Value(bins, value.stride)
@@ -243,7 +269,8 @@ class _Builder:
 
     def _reshape(self, node: Node) -> None:
         value = self._ready(node.inputs[0])
-        shape = self._store("shape", self._constants[node.inputs[1]].astype(np.int64))
+        wanted = self._constants[node.inputs[1]].astype(np.int64)
+        shape = self._store("shape", np.where(wanted == CLASSES, 1, wanted))
         (name,) = self._emit("Reshape", [value.name, shape])
         self._values[node.name] = _Value(name, value.stride)
 
@@ -251,10 +278,9 @@ class _Builder:
         value = self._ready(node.inputs[0])
         producer = next(made for made in self._nodes if made.output[0] == value.name)
         channels = self._channels(value.name)
-        kind = "bins" if channels == 44 else "scores"
+        kind = "bins" if channels == BINS else "scores"
         producer.output[0] = f"{kind}_{value.stride}"
-        cells = (self._height // value.stride) * (self._width // value.stride)
-        shape = (1, cells, channels)
+        shape = (1, f"cells_{value.stride}", channels)
         self._outputs.append(
             helper.make_tensor_value_info(producer.output[0], TensorProto.FLOAT, shape)
         )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from edge.regions import Interest
 from edge.vocabulary import (
     Counted,
     CoverageReason,
@@ -36,6 +37,9 @@ class NoDetector:
 
     def detect(self, _: Frame) -> Detections:
         return _NOBODY
+
+    def attend(self, interest: Interest) -> None:
+        pass
 
 
 class NoTracker:

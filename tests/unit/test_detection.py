@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from edge.detection import Candidates, Family, Head, Letterbox, people, suppress
+from edge.detection import Candidates, Family, Head, people, suppress
+from edge.letterbox import Letterbox
 
 NANODET = Head(Family.NANODET, (8, 16, 32), classes=80, person=0, bins=11)
 YOLOX = Head(Family.YOLOX, (8, 16, 32), classes=80, person=0)

@@ -1,0 +1,85 @@
+"""When to look again: a picture in which nothing has changed says what the last one said. Pure.
+
+The question is put to the last picture that was looked at, not to the one before, so that what
+changes slowly adds up. A picture that is not looked at counts as one with the same people in it
+at another time: that is what a detector would say of equal pixels.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from edge.vocabulary import FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class GateSettings:
+    """Chosen on every clip with pictures so that no crossing changes; see docs/speed.md.
+
+    least_step: mean difference of grey levels in a block that is a change, of 256.
+    noise_steps: so many times the median block's difference is not yet a change: noise is
+        everywhere, people are somewhere.
+    most_step: a larger difference is a change in any case; somebody may fill half the picture.
+    empty_refresh_s, occupied_refresh_s: how long what was seen may stand for what is there,
+        without and with people in it.
+    """
+
+    least_step: float = 2.0
+    noise_steps: float = 2.5
+    most_step: float = 6.0
+    empty_refresh_s: float = 2.0
+    occupied_refresh_s: float = 0.5
+
+
+@dataclass(slots=True)
+class GateCounts:
+    """How many pictures were looked at, and how many said the same as the last one."""
+
+    looked: int = 0
+    same: int = 0
+
+    @property
+    def share_same(self) -> float | None:
+        """The share that was not looked at; None before the first picture."""
+        pictures = self.looked + self.same
+        return self.same / pictures if pictures else None
+
+
+class Gate:
+    """Decides for one picture after another. Times are seconds that never go back."""
+
+    def __init__(self, settings: GateSettings | None = None) -> None:
+        """Begin without a picture: the first one is looked at."""
+        self._settings = settings or GateSettings()
+        self._looked_at: float | None = None
+        self._occupied = False
+        self.counts = GateCounts()
+
+    def is_due(self, at: float, changes: FloatArray) -> bool:
+        """Say whether to look at a picture.
+
+        changes: mean absolute difference of grey levels to the last one looked at, in blocks.
+        """
+        due = self._is_old(at) or self._has_changed(changes)
+        if not due:
+            self.counts.same += 1
+        return due
+
+    def looked(self, at: float, people: int) -> None:
+        """Note what a look has found."""
+        self._looked_at, self._occupied = at, people > 0
+        self.counts.looked += 1
+
+    def _is_old(self, at: float) -> bool:
+        if self._looked_at is None:
+            return True
+        settings = self._settings
+        limit_s = settings.occupied_refresh_s if self._occupied else settings.empty_refresh_s
+        # A little less, so that pictures at equal distances are not late by one of them.
+        return at - self._looked_at >= limit_s - 1e-3
+
+    def _has_changed(self, changes: FloatArray) -> bool:
+        settings = self._settings
+        noise = float(np.median(changes)) * settings.noise_steps
+        step = min(max(settings.least_step, noise), settings.most_step)
+        return float(changes.max()) > step

@@ -1,0 +1,173 @@
+"""When a picture is looked at: on changes and on pictures of a real clip."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from edge.adapters.detector_gated import GatedDetector
+from edge.adapters.detector_onnx import OnnxDetector
+from edge.adapters.model_catalog import load_catalog
+from edge.gating import Gate, GateSettings
+from edge.regions import Interest
+from edge.vocabulary import Detections, Frame
+
+CLIP = Path("tests/data/vtest.mp4")
+STILL = np.full((24, 40), 0.5, np.float32)
+SETTINGS = GateSettings(
+    least_step=2.0, noise_steps=2.5, empty_refresh_s=2.0, occupied_refresh_s=0.5
+)
+
+
+def changed(steps, at=(3, 7)):
+    changes = STILL.copy()
+    changes[at] = steps
+    return changes
+
+
+@pytest.fixture
+def gate():
+    gate = Gate(SETTINGS)
+    gate.looked(10.0, 0)
+    return gate
+
+
+def test_the_first_picture_is_looked_at():
+    assert Gate(SETTINGS).is_due(0.0, STILL)
+
+
+def test_one_block_that_changes_is_enough(gate):
+    assert not gate.is_due(10.1, changed(2.0))
+    assert gate.is_due(10.2, changed(2.1))
+
+
+def test_what_changes_everywhere_is_noise_up_to_a_measure(gate):
+    noisy = np.full((24, 40), 2.0, np.float32)
+    noisy[5, 5] = 5.0
+    assert not gate.is_due(10.1, noisy)
+    noisy[5, 5] = 5.1
+    assert gate.is_due(10.1, noisy)
+
+
+def test_who_fills_the_picture_is_no_noise(gate):
+    assert gate.is_due(10.1, np.full((24, 40), 6.1, np.float32))
+
+
+@pytest.mark.parametrize(("people", "limit_s"), [(0, 2.0), (1, 0.5), (9, 0.5)])
+def test_a_still_picture_is_looked_at_from_time_to_time(gate, people, limit_s):
+    gate.looked(20.0, people)
+    assert not gate.is_due(20.0 + limit_s - 0.05, STILL)
+    assert gate.is_due(20.0 + limit_s, STILL)
+
+
+def test_looks_are_counted(gate):
+    for at in (10.1, 10.2, 10.3):
+        assert not gate.is_due(at, STILL)
+    gate.looked(10.4, 0)
+    assert (gate.counts.looked, gate.counts.same) == (2, 3)
+    assert gate.counts.share_same == 0.6
+    assert Gate().counts.share_same is None
+
+
+class Asked:
+    """A detector that knows how often it was asked."""
+
+    def __init__(self, people=0):
+        self.times, self.interest, self.people = [], None, people
+
+    def detect(self, frame):
+        self.times.append(frame.at)
+        boxes = np.tile(np.float32([0.1, 0.1, 0.2, 0.4]), (self.people, 1))
+        return Detections(boxes, np.ones(self.people, np.float32), frame.aspect)
+
+    def attend(self, interest):
+        self.interest = interest
+
+
+def grey(level=100, size=(360, 640), **patch):
+    image = np.full((*size, 3), level, np.uint8)
+    if patch:
+        image[patch["y"], patch["x"]] += np.uint8(patch["by"])
+    return image
+
+
+@pytest.fixture
+def asked():
+    return Asked()
+
+
+@pytest.fixture
+def gated(asked):
+    return GatedDetector(asked, Gate(SETTINGS))
+
+
+def test_what_stays_is_looked_at_every_two_seconds(asked, gated):
+    answers = [gated.detect(Frame(k / 8, k, grey())) for k in range(33)]
+    assert asked.times == [0.0, 2.0, 4.0]
+    assert all(len(answer) == 0 for answer in answers)
+    assert (gated.counts.looked, gated.counts.same) == (3, 30)
+
+
+def test_the_people_of_the_last_look_stand_where_they_stood(asked, gated):
+    asked.people = 2
+    answers = [gated.detect(Frame(k / 8, k, grey())) for k in range(9)]
+    assert asked.times == [0.0, 0.5, 1.0]
+    assert [len(answer) for answer in answers] == [2] * 9
+
+
+def test_somebody_small_and_pale_is_a_change(asked, gated):
+    """12 by 30 pixels of 640 by 360, ten levels lighter than the floor."""
+    gated.detect(Frame(0.0, 0, grey()))
+    gated.detect(Frame(0.1, 1, grey(y=slice(200, 230), x=slice(300, 312), by=10)))
+    assert asked.times == [0.0, 0.1]
+
+
+def test_what_creeps_adds_up(asked, gated):
+    for k in range(8):
+        edge = 300 + k
+        gated.detect(Frame(k / 10, k, grey(y=slice(100, 300), x=slice(300, edge + 1), by=25)))
+    assert 2 < len(asked.times) < 8
+
+
+def test_noise_is_not_a_change(asked, gated):
+    noise = np.random.default_rng(1)
+    for k in range(16):
+        image = np.clip(100 + noise.normal(0, 6, (720, 1280, 3)), 0, 255).astype(np.uint8)
+        gated.detect(Frame(k / 8, k, image))
+    assert asked.times == [0.0]
+
+
+def test_only_what_is_attended_to_matters(asked, gated):
+    interest = Interest([(0.2, 0.5)], person_height=0.1)
+    gated.attend(interest)
+    assert asked.interest is interest
+    gated.detect(Frame(0.0, 0, grey()))
+    gated.detect(Frame(0.1, 1, grey(y=slice(100, 300), x=slice(500, 600), by=50)))
+    assert asked.times == [0.0]
+    gated.detect(Frame(0.2, 2, grey(y=slice(100, 300), x=slice(100, 200), by=50)))
+    assert asked.times == [0.0, 0.2]
+    gated.attend(Interest())
+    gated.detect(Frame(0.3, 3, grey(y=slice(100, 300), x=slice(100, 200), by=50)))
+    assert asked.times == [0.0, 0.2, 0.3]
+
+
+def test_a_picture_of_another_size_is_another_picture(asked, gated):
+    gated.detect(Frame(0.0, 0, grey()))
+    gated.detect(Frame(0.1, 1, grey(size=(180, 320))))
+    assert asked.times == [0.0, 0.1]
+
+
+def test_on_a_busy_clip_the_gate_changes_nothing():
+    catalog = load_catalog(Path("models"))
+    entry = catalog.entry()
+    plain, inner = (OnnxDetector(entry, catalog.path(entry)) for _ in range(2))
+    gated = GatedDetector(inner, Gate())
+    capture = cv2.VideoCapture(str(CLIP))
+    for index in range(25):
+        read, image = capture.read()
+        assert read
+        frame = Frame(index / 8, index, image)
+        np.testing.assert_array_equal(plain.detect(frame).boxes, gated.detect(frame).boxes)
+    capture.release()
+    assert gated.counts.looked == 25
