@@ -17,8 +17,8 @@ labelled person under it changes within the second, else rule.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import lap
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from accuracy import ours
 from accuracy.clips import Clip, Labels, labels_of
@@ -169,7 +169,8 @@ class _Case:
 def _pairs(labels: Labels, boxes: FloatArray) -> dict[int, int]:
     """Pair labelled people with boxes: who → which."""
     overlap = iou(labels.boxes, boxes)
-    rows, columns = linear_sum_assignment(np.where(overlap >= _OVERLAP, overlap, 0), maximize=True)
+    cost = np.where(overlap >= _OVERLAP, -overlap, 0.0)
+    rows, columns = lap.lapjvx(cost, extend_cost=True, return_cost=False)
     good = overlap[rows, columns] >= _OVERLAP
     return {int(labels.ids[r]): int(c) for r, c in zip(rows[good], columns[good], strict=True)}
 
