@@ -118,6 +118,7 @@ def _open_session(
         options.add_free_dimension_override_by_name("width", wanted.width)
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
+    options.enable_mem_pattern = False  # 5 MB less, and no slower
     # Spinning workers would burn the core that the decoder and the tracker need.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:

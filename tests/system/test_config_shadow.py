@@ -145,11 +145,11 @@ def door(points, **changes):
     return {"lines": [{"id": "door", "points": points, "in": "right", **changes}]}
 
 
-MOVED = door([[0.52, 0.32], [0.52, 0.70]], name="大门")
+MOVED = door([[0.80, 0.0], [0.80, 1.0]], name="大门")  # somebody passes every second or two
 
 
 def test_a_line_is_moved_while_people_walk_and_stays_moved(lobby):
-    with lobby.running(probation_s=3.0):
+    with lobby.running(probation_s=5.0):
         file = lobby.reported("file", None)
         assert (file["in_force"], file["errors"]) == (None, [])
         lobby.wait_for_pictures()

@@ -7,6 +7,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from edge.adapters.broker_mqtt import MqttBroker
 from edge.adapters.clock import SystemClock
@@ -70,7 +71,9 @@ def receiving(database: Path, port: int) -> Iterator[None]:
             Receiver(Store(db), MqttSettings("127.0.0.1", port, insecure_lab=True), session,
                      limits=limits).run(stop)  # fmt: skip
 
-    with running(work):
+    # Before it has subscribed nobody would get what is published.
+    with capture_logs() as logs, running(work):
+        wait_until(lambda: any(entry["event"] == "receiving" for entry in logs))
         yield
 
 
