@@ -8,10 +8,11 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from edge.adapters.model_catalog import ModelEntry, read_model
+from edge.adapters.model_entry import ModelEntry
+from edge.adapters.model_file import read_model
 from edge.detection import Letterbox, people
 from edge.errors import ModelError
-from edge.vocabulary import Detections, Frame, Image
+from edge.vocabulary import Detections, FloatArray, Frame, Image
 
 _TENSOR_TYPES = {"uint8": "tensor(uint8)", "float32": "tensor(float)"}
 
@@ -49,9 +50,19 @@ class OnnxDetector:
         """Return every person scoring at least the floor, best first."""
         size = self._entry.input
         letterbox = self._place(frame.image)
-        outputs = self._session.run(None, {self._input_name: self._filled_tensor()})
-        candidates = self._entry.head.decode(outputs, size.height, size.width, self._floor)
+        candidates = self._entry.head.decode(self._run(), size.height, size.width, self._floor)
         return people(candidates, letterbox, self._entry.nms_iou)
+
+    def outputs(self, image: Image) -> list[FloatArray]:
+        """Return what the network answers, before anything is decoded."""
+        self._place(image)
+        return self._run()
+
+    def _run(self) -> list[FloatArray]:
+        outputs: list[FloatArray] = self._session.run(
+            None, {self._input_name: self._filled_tensor()}
+        )
+        return outputs
 
     def _place(self, image: Image) -> Letterbox:
         """Resize the picture into the canvas; the padding is painted once per picture size."""
