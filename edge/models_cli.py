@@ -1,15 +1,18 @@
 """The command lines of `lobbycount models`."""
 
 import json
+import re
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from edge.adapters.camera_clip import ClipSource
 from edge.adapters.model_catalog import FOLDER_VARIABLE, load_catalog, make_own_folder
 from edge.errors import BadInputError
+from edge.models_export import ExportRequest
+from edge.models_export import export as export_model
 from edge.models_pull import pull as pull_model
 from edge.models_text import list_notes, list_table, states_json, verify_table
 from edge.models_verify import State, look
@@ -120,6 +123,56 @@ def verify(
                 ERR.print(seen.problem, style="bold red", markup=False, soft_wrap=True)
     if any(seen.state is not State.OK for seen in states):
         raise typer.Exit(1)
+
+
+@models.command()
+def export(
+    model: Annotated[
+        str,
+        typer.Argument(help="yolo11n, yolo26n, a .pt file or a .yaml architecture. 模型。"),
+    ],
+    *,
+    calibrate: Annotated[
+        Path | None,
+        typer.Option(
+            help="Recording or folder of pictures of such a place: makes 8 bits. 校准用录像或图片。"
+        ),
+    ] = None,
+    precision: Annotated[
+        Literal["auto", "int8", "fp32"],
+        typer.Option(help="auto keeps 8 bits only where they are faster and see the same."),
+    ] = "auto",
+    size: Annotated[
+        str, typer.Option(help="Input in pixels, multiples of 32: 416 or 416x256 (width x height).")
+    ] = "416",
+    name: Annotated[str | None, typer.Option(help="Its name in the catalog. 名称。")] = None,
+    person_class: Annotated[
+        str | None, typer.Option(help="Which class is a person, where none is called that.")
+    ] = None,
+    folder: FolderOption = None,
+) -> None:
+    """Make a model of the ultralytics family usable here; its licence is AGPL-3.0.
+
+    Needs the `export` extra; nothing is downloaded.
+
+    导出 ultralytics 系列模型（AGPL-3.0）。
+    """
+    width, height = _input_size(size)
+    request = ExportRequest(
+        model, make_own_folder(folder), height, width, calibrate, precision, name, person_class
+    )
+    if code := export_model(request):
+        raise typer.Exit(code)
+
+
+def _input_size(text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"([1-9]\d{1,3})(?:[x×*]([1-9]\d{1,3}))?", text.strip().lower())
+    if match is None or int(match[1]) % 32 or int(match[2] or 32) % 32:
+        raise BadInputError(
+            f"--size {text}: must be pixels in multiples of 32, e.g. 416, or 416x256 for a"
+            " picture of 16:9"
+        )
+    return int(match[1]), int(match[2] or match[1])
 
 
 def _first_picture(clip: Path) -> Image:

@@ -1,33 +1,19 @@
-"""Static INT8 quantisation whose result does not depend on the machine.
+"""The pictures the default model is calibrated with, and which of its operations take 8 bits.
 
 The activations are measured on pictures that are in no test: public-domain and
 CC0 pictures of the scikit-image package, whole and in parts.
 """
 
-import tempfile
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
-import onnx
-from onnxruntime.quantization import CalibrationDataReader, QuantType
-from onnxruntime.quantization.calibrate import (
-    CalibrationMethod,
-    TensorData,
-    TensorsData,
-    create_calibrator,
-)
-from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
-
-from edge.detection import Letterbox
 
 # Lossless files only, so that every decoder yields the same pixels.
 PICTURES = ("astronaut", "brick", "camera", "chelsea", "clock_motion", "coffee", "grass", "gravel")
 QUANTISED_OPS = ("Conv", "LeakyRelu", "Concat", "MaxPool")
-PAD = 114
-RANGE_STEP = 0.01
 
 
 def calibration_pictures(wheel: Path) -> Iterator[np.ndarray]:
@@ -42,79 +28,3 @@ def calibration_pictures(wheel: Path) -> Iterator[np.ndarray]:
             for top in (0, height // 2, height):
                 for left in (0, width // 2, width):
                     yield picture[top : top + height, left : left + width]
-
-
-def letterboxed(picture: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Return the picture as the network takes it: (1, height, width, 3) uint8."""
-    box = Letterbox.fit(picture.shape[1], picture.shape[0], width, height)
-    canvas = np.full((1, height, width, 3), PAD, np.uint8)
-    inside = canvas[0, box.top : box.top + box.height, box.left : box.left + box.width]
-    inside[:] = cv2.resize(picture, (box.width, box.height), interpolation=cv2.INTER_LINEAR)
-    return canvas
-
-
-def quantise(
-    model: onnx.ModelProto, pictures: Iterable[np.ndarray], reduce_range: bool
-) -> onnx.ModelProto:
-    """Return the model with 8-bit convolutions: activations unsigned, weights per channel.
-
-    With `reduce_range` weights keep 7 bits: without it, two products of 8 bits can
-    overflow the 16-bit sums of x86 processors that lack VNNI.
-    """
-    quantizer = QDQQuantizer(
-        onnx.shape_inference.infer_shapes(model),
-        per_channel=True,
-        reduce_range=reduce_range,
-        weight_qType=QuantType.QInt8,
-        activation_qType=QuantType.QUInt8,
-        tensors_range=_measured_ranges(model, pictures),
-        nodes_to_quantize=[],
-        nodes_to_exclude=[],
-        op_types_to_quantize=list(QUANTISED_OPS),
-        extra_options={},
-    )
-    quantizer.quantize_model()
-    quantizer.model.topological_sort()
-    result: onnx.ModelProto = quantizer.model.model
-    result.producer_name, result.producer_version = model.producer_name, ""
-    onnx.checker.check_model(result, full_check=True)
-    return result
-
-
-def _measured_ranges(model: onnx.ModelProto, pictures: Iterable[np.ndarray]) -> TensorsData:
-    """Return what values each activation took, widened to a coarse step.
-
-    Processors differ in the last bits of a float; the step keeps that out of the file.
-    """
-    shape = model.graph.input[0].type.tensor_type.shape.dim
-    height, width = shape[1].dim_value, shape[2].dim_value
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.onnx"
-        onnx.save(model, path)
-        calibrator = create_calibrator(
-            path, list(QUANTISED_OPS), str(Path(folder) / "augmented.onnx")
-        )
-        for picture in pictures:
-            calibrator.collect_data(_One(letterboxed(picture, height, width)))
-        measured = calibrator.compute_data()
-    return TensorsData(
-        CalibrationMethod.MinMax,
-        {name: _widened(*data.range_value) for name, data in measured.items()},
-    )
-
-
-def _widened(low: np.ndarray, high: np.ndarray) -> TensorData:
-    return TensorData(
-        lowest=np.float32(np.floor(low / RANGE_STEP) * RANGE_STEP),
-        highest=np.float32(np.ceil(high / RANGE_STEP) * RANGE_STEP),
-    )
-
-
-class _One(CalibrationDataReader):
-    """Hands over a single picture, so that only one set of activations is in memory."""
-
-    def __init__(self, image: np.ndarray) -> None:
-        self._left = [{"image": image}]
-
-    def get_next(self) -> dict[str, np.ndarray] | None:
-        return self._left.pop() if self._left else None

@@ -16,11 +16,14 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnxruntime
-from int8 import calibration_pictures, letterboxed, quantise
+from int8 import QUANTISED_OPS, calibration_pictures
 from nanodet_onnx import MEAN_BGR, STD_BGR, TRAINED_SIZE, build_onnx
 from packages import HUMAN_MODELS, SCIKIT_IMAGE
 from tfjs_graph import Graph, read_graph
 from tfjs_reference import evaluate
+
+from model_export.pictures import letterboxed
+from model_export.quantisation import quantise
 
 HERE = Path(__file__).resolve().parent
 WORK = HERE / ".work"
@@ -82,7 +85,8 @@ def main() -> None:
     size = options.width if square else f"{options.width}x{options.height}"
     model = build_onnx(graph, options.height, options.width)
     save(model, WORK / f"nanodet-g-{size}-fp32.onnx")
-    small = quantise(model, pictures, reduce_range=not options.full_range)
+    shown = (letterboxed(picture, options.height, options.width) for picture in pictures)
+    small = quantise(model, shown, QUANTISED_OPS, reduce_range=not options.full_range)
     options.out.mkdir(parents=True, exist_ok=True)
     save(small, options.out / f"nanodet-g-{size}-int8.onnx")
 
