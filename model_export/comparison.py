@@ -7,7 +7,7 @@ from statistics import median
 
 import numpy as np
 
-from edge.adapters.detector_onnx import OnnxDetector
+from edge.ports import Detector
 from edge.vocabulary import Detections, FloatArray, Frame, Image
 
 WORTH = 0.9
@@ -47,7 +47,7 @@ class Comparison:
 
 
 def compare(
-    exact: OnnxDetector, small: OnnxDetector, pictures: Sequence[Image], sure_score: float
+    exact: Detector, small: Detector, pictures: Sequence[Image], sure_score: float
 ) -> Comparison:
     """Show both networks the same pictures, in turn."""
     seconds: tuple[list[float], list[float]] = ([], [])
