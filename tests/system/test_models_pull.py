@@ -166,6 +166,13 @@ def test_a_part_file_is_never_believed(tmp_path, entry, mirror, kind, part):
     assert files(tmp_path) == WHOLE
 
 
+def test_a_server_that_knows_no_ranges_is_asked_once(tmp_path, entry, mirror):
+    (tmp_path / "models/mine.onnx.part").write_bytes(CONTENT[:CUT])
+    _, path = pulled(tmp_path, f"{mirror.url}/rangeless")
+    assert path.read_bytes() == CONTENT
+    assert mirror.asked == [("rangeless", f"bytes={CUT}-")]
+
+
 def test_a_file_that_is_here_and_right_needs_no_network(tmp_path, entry, mirror):
     (tmp_path / "models/mine.onnx").write_bytes(CONTENT)
     pulled(tmp_path, f"{mirror.url}/whole")
