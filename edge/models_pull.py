@@ -68,11 +68,11 @@ def pull(
 def by_hand(entry: ModelEntry, target: Path) -> str:
     """Say what to copy where, for a machine without a network, in both languages."""
     known = entry.sha256 is not None
-    again = f"lobbycount models pull {entry.name} --from /media/usb/{entry.file}"
+    again = f"lobbycount models pull {entry.name} --from /media/usb/{entry.published_as}"
     rows = [
         "Without a network, copy the file by hand, e.g. from a USB stick"
         "（没有网络时，请用 U 盘等手动复制）:",
-        f"  file 文件:    {entry.file}" + (f"  ({entry.url})" if entry.url else ""),
+        f"  file 文件:    {entry.published_as}" + (f"  ({entry.url})" if entry.url else ""),
     ]
     if known:
         rows += [f"  size 大小:    {entry.bytes} bytes", f"  SHA-256:      {entry.sha256}"]
@@ -160,11 +160,14 @@ def _address(place: str, entry: ModelEntry) -> str:
             f"--from {place}: must be an http or https address, a file or a folder,"
             " e.g. --from https://mirror.example.org/models/ or --from /media/usb"
         )
-    return place if place.endswith(".onnx") else f"{place.rstrip('/')}/{entry.file}"
+    return place if place.endswith(".onnx") else f"{place.rstrip('/')}/{entry.published_as}"
 
 
 def _copy(given: Path, entry: ModelEntry, file: IO[bytes]) -> None:
-    source = given / entry.file if given.is_dir() else given
+    source = given
+    if given.is_dir():
+        own = given / entry.file
+        source = own if own.exists() else given / entry.published_as
     file.truncate(0)
     file.seek(0)
     try:

@@ -84,7 +84,9 @@ def make_own_folder(explicit: Path | None = None) -> Path:
     """Return the folder of the user's own models, made if need be; raises ModelError."""
     folder = own_folder(explicit)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        if not folder.is_dir():
+            folder.mkdir(parents=True)
+            folder.chmod(0o755)  # whatever this user's umask, the service has to read it
     except OSError as problem:
         raise ModelError(
             f"The models folder {folder} cannot be made ({problem.strerror}); run this with sudo,"

@@ -72,6 +72,11 @@ class ModelEntry:
             raise ValueError(f"{self.name} needs both sha256 and bytes, or neither")
 
     @property
+    def published_as(self) -> str:
+        """The name its publisher gives the file."""
+        return self.url.rpartition("/")[2] or self.file
+
+    @property
     def hash(self) -> str:
         """Return 12 hex digits of what decides a detection: the file and its thresholds."""
         deciding = (self.sha256, self.score_floor, self.sure_score, self.nms_iou)

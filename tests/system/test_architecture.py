@@ -40,6 +40,11 @@ def test_the_contracts_hold(house):
         ("monitor.py", "import edge.config\n", "edge.monitor -> edge.config"),
         ("delivery.py", "import evaluation\n", "edge.delivery -> evaluation"),
         ("app.py", "import ultralytics\n", "edge.app -> ultralytics"),
+        (
+            "service.py",
+            "import edge.adapters.model_download\n",
+            "edge.service -> edge.adapters.model",
+        ),
         ("models_export.py", "import model_export\n", "edge.models_export -> model_export"),
     ],
 )

@@ -3,6 +3,8 @@
 import dataclasses
 import fcntl
 import hashlib
+import os
+import shutil
 import socket
 import ssl
 import subprocess
@@ -16,7 +18,7 @@ from random import Random
 import pytest
 from onnx import TensorProto, helper
 
-from edge.adapters.model_catalog import CATALOG_FILE, add_own, load_catalog
+from edge.adapters.model_catalog import CATALOG_FILE, add_own, load_catalog, make_own_folder
 from edge.adapters.model_file import read_model
 from edge.errors import BadInputError, DownloadError, ModelError
 from edge.models_pull import pull
@@ -31,6 +33,7 @@ class Mirror(BaseHTTPRequestHandler):
     def do_GET(self):
         kind, asked = self.path.split("/")[1], self.headers.get("Range")
         self.server.asked.append((kind, asked))
+        self.server.paths.append(self.path)
         port, content = self.server.server_port, self.server.content
         away = {
             "moved": self.path.replace("moved", "whole"),
@@ -70,7 +73,7 @@ class Mirror(BaseHTTPRequestHandler):
 @contextmanager
 def serving(tls=None):
     server = ThreadingHTTPServer(("127.0.0.1", 0), Mirror)
-    server.content, server.asked = CONTENT, []
+    server.content, server.asked, server.paths = CONTENT, [], []
     server.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.server_port}"
     if tls:
         server.socket = tls.wrap_socket(server.socket, server_side=True)
@@ -271,6 +274,37 @@ def test_a_folder_cannot_change_what_the_shipped_catalog_says(tmp_path, entry):
     (stick / "yolox_nano.onnx").write_bytes(CONTENT)
     with pytest.raises(ModelError, match=r"has 300000 bytes but should have 3678356"):
         pull(load_catalog(tmp_path / "models"), "yolox-nano-416", str(stick))
+
+
+def test_a_file_has_the_name_its_publisher_gave_it(tmp_path, mirror):
+    """Megvii's file is called like another one here."""
+    folder, stick = tmp_path / "models", tmp_path / "stick"
+    stick.mkdir()
+    mirror.content = yolox()
+    (stick / "yolox_nano.onnx").write_bytes(mirror.content)
+    for source in (stick, f"{mirror.url}/whole"):
+        folder.mkdir()
+        _, path = pull(load_catalog(folder), "yolox-nano-416-megvii", str(source), adopt=True)
+        assert path == folder / "yolox_nano_megvii.onnx"
+        shutil.rmtree(folder)
+    folder.mkdir()
+    place = f"{mirror.url}/nothing"
+    with pytest.raises(DownloadError) as caught:
+        pull(load_catalog(folder), "yolox-nano-416-megvii", place, adopt=True)
+    told = str(caught.value)
+    assert "--from /media/usb/yolox_nano.onnx --adopt" in told
+    assert "github.com/Megvii-BaseDetection/YOLOX/releases" in told
+    assert mirror.paths[-1] == "/nothing/yolox_nano.onnx"
+
+
+def test_a_folder_that_is_made_can_be_read_by_the_service(tmp_path, mirror):
+    folder = tmp_path / "new" / "models"
+    before = os.umask(0o077)
+    try:
+        assert make_own_folder(folder) == folder
+    finally:
+        os.umask(before)
+    assert folder.stat().st_mode & 0o777 == 0o755
 
 
 def test_two_at_once(tmp_path, entry, mirror):
