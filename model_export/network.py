@@ -31,8 +31,8 @@ LARGEST_STRIDE = 32
 class Network:
     """What came out: the graph, how its answer is read, and where its decoding begins.
 
-    undecoded: prefix of the names of all nodes of the head; those of its convolutions have
-    one of `convolutions` behind it.
+    prefix: of the names of the head's nodes; behind it, its convolutions are in a module whose
+    name has "cv" in it, and the rest is decoding.
     """
 
     graph: onnx.ModelProto
