@@ -20,6 +20,7 @@ from edge.config import Config, broker_section, load, missing_files, with_broker
 from edge.config_in_force import in_force
 from edge.errors import BadInputError, BrokerError, LobbyCountError, MessageError
 from edge.evidence_cli import export, verify
+from edge.models_cli import models
 from edge.readings import zone_reading
 from edge.records import parse_counts
 from edge.replay import EPOCH_2026, Replay, ReplayOptions
@@ -156,6 +157,7 @@ def replay_(
 cli.command()(audit)
 cli.command()(export)
 cli.command()(verify)
+cli.add_typer(models, name="models")
 
 
 @cli.command()

@@ -27,6 +27,10 @@ class ModelError(BadInputError):
     """The model file is missing, damaged or not of the shape its catalog entry says."""
 
 
+class DownloadError(LobbyCountError):
+    """A model file cannot be had from where it was asked for; the message says what to copy."""
+
+
 class CameraError(BadInputError):
     """The camera or clip cannot be opened, or a clip cannot be decoded."""
 

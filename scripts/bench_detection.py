@@ -20,7 +20,8 @@ import cv2
 import numpy as np
 
 from edge.adapters.detector_onnx import OnnxDetector
-from edge.adapters.model_catalog import ModelEntry, load_catalog
+from edge.adapters.model_catalog import load_catalog
+from edge.adapters.model_entry import ModelEntry
 from edge.errors import LobbyCountError
 from edge.vocabulary import Detections, FloatArray, Frame
 

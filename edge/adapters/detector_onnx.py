@@ -9,12 +9,13 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from edge.adapters.model_catalog import ModelEntry, ModelInput, read_model
+from edge.adapters.model_entry import ModelEntry, ModelInput
+from edge.adapters.model_file import read_model
 from edge.detection import people
 from edge.errors import ModelError
 from edge.letterbox import Letterbox, View, input_size
 from edge.regions import EVERYTHING, Interest
-from edge.vocabulary import Detections, Frame, Image
+from edge.vocabulary import Detections, FloatArray, Frame, Image
 
 _AS_IT_IS = ("NHWC", "uint8", "BGR", 1.0)
 """How OpenCV writes pictures: such a model takes the canvas itself."""
@@ -51,9 +52,14 @@ class OnnxDetector:
     def detect(self, frame: Frame) -> Detections:
         """Return every person scoring at least the floor, best first."""
         letterbox = self._place(frame.image)
-        outputs = self._session.run(None, {self._input_name: self._filled_tensor()})
+        outputs = self._run()
         candidates = self._entry.head.decode(outputs, self._height, self._width, self._floor)
         return people(candidates, letterbox, self._entry.nms_iou)
+
+    def outputs(self, image: Image) -> list[FloatArray]:
+        """Return what the network answers, before anything is decoded."""
+        self._place(image)
+        return self._run()
 
     def attend(self, interest: Interest) -> None:
         """Look at this from the next picture on."""
@@ -70,6 +76,12 @@ class OnnxDetector:
         self._tensor: npt.NDArray[Any] = self._canvas
         if (wanted.layout, wanted.dtype, wanted.colour, wanted.scale) != _AS_IT_IS:
             self._tensor = np.empty(wanted.shape, wanted.dtype)
+
+    def _run(self) -> list[FloatArray]:
+        outputs: list[FloatArray] = self._session.run(
+            None, {self._input_name: self._filled_tensor()}
+        )
+        return outputs
 
     def _place(self, image: Image) -> Letterbox:
         """Resize what is looked at into the canvas; the rest of it is painted once."""

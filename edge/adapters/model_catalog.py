@@ -1,6 +1,9 @@
-"""The models this counter knows, where their files are, and whether a file is the right one."""
+"""The models this counter knows: the shipped catalog, and the one in a folder of the user's own.
 
-import hashlib
+What is pulled or exported goes to the own folder, so that an installation anew never loses it.
+An entry of the own catalog goes before a shipped one of the same name.
+"""
+
 import os
 import tomllib
 from collections.abc import Mapping
@@ -8,82 +11,33 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edge.detection import Family, Head
+from edge.adapters.model_entry import ModelEntry, entry_text, parse_entry
 from edge.errors import ModelError
 
 FOLDER_VARIABLE = "LOBBYCOUNT_MODELS"
+OWN_FOLDER = Path("/var/lib/lobbycount/models")
+"""Beside the records: the service may read it, and no package owns it."""
 CATALOG_FILE = "catalog.toml"
 
 _PACKAGE = Path(__file__).resolve().parents[1]
+_HEADER = """\
+# Models of this machine's own, read beside those that come with lobbycount. Written by
+# `lobbycount models`: values may be edited here, comments are not kept.
 
-
-@dataclass(frozen=True, slots=True)
-class ModelInput:
-    """The tensor a model takes: one picture, letterboxed with `pad`, pixels times `scale`.
-
-    any_multiple_of: the model takes every shape whose sides are multiples of this, and height
-    and width are what it was trained with; 0: it takes only these.
-    """
-
-    height: int
-    width: int
-    layout: str
-    dtype: str
-    colour: str
-    pad: int
-    scale: float
-    any_multiple_of: int = 0
-
-    def __post_init__(self) -> None:
-        allowed = {
-            "layout": (self.layout, ("NHWC", "NCHW")),
-            "dtype": (self.dtype, ("uint8", "float32")),
-            "colour": (self.colour, ("BGR", "RGB")),
-        }
-        for key, (value, choices) in allowed.items():
-            if value not in choices:
-                raise ValueError(f"{key} is {value!r} but must be one of {', '.join(choices)}")
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of the tensor, with the batch of one."""
-        if self.layout == "NHWC":
-            return (1, self.height, self.width, 3)
-        return (1, 3, self.height, self.width)
-
-
-@dataclass(frozen=True, slots=True)
-class ModelEntry:
-    """One model of the catalog; `file` and `card` are names within the models folder."""
-
-    name: str
-    file: str
-    sha256: str
-    bytes: int
-    shipped: bool
-    licence: str
-    source: str
-    card: str
-    score_floor: float
-    sure_score: float
-    input: ModelInput
-    head: Head
-    nms_iou: float | None = None
-
-    @property
-    def hash(self) -> str:
-        """Return 12 hex digits of what decides a detection: the file and its thresholds."""
-        deciding = (self.sha256, self.score_floor, self.sure_score, self.nms_iou)
-        return hashlib.sha256(repr(deciding).encode()).hexdigest()[:12]
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """The entries of one models folder."""
+    """The entries of both folders; those named in `own_names` are of the own catalog."""
 
     folder: Path
+    own: Path
     default: str
     entries: Mapping[str, ModelEntry]
+    own_names: frozenset[str] = frozenset()
+    unread: str = ""
+    """Why the own catalog was not read, where that stops nothing; else empty."""
 
     def entry(self, name: str | None = None) -> ModelEntry:
         """Return the entry of that name, or the default one.
@@ -92,89 +46,133 @@ class Catalog:
         """
         wanted = name or self.default
         if wanted not in self.entries:
+            unread = f" ({self.unread})" if self.unread else ""
             raise ModelError(
-                f"There is no model {wanted!r} in {self.folder / CATALOG_FILE}; "
+                f"There is no model {wanted!r} in {self.folder / CATALOG_FILE} or"
+                f" {self.own / CATALOG_FILE}{unread}; "
                 f"choose one of {', '.join(sorted(self.entries))}."
             )
         return self.entries[wanted]
 
     def path(self, entry: ModelEntry) -> Path:
         """Return where the file of an entry is expected."""
-        return self.folder / entry.file
+        shipped = entry.shipped and entry.name not in self.own_names
+        return (self.folder if shipped else self.own) / entry.file
 
 
-def models_folder(explicit: Path | None = None) -> Path:
-    """Return the folder with the catalog.
+def shipped_folder() -> Path:
+    """Return the folder of the shipped catalog: inside the installed package, or the repository's.
 
-    That is the explicit one, else $LOBBYCOUNT_MODELS, else the one inside the
-    installed package, else the repository's. Raises ModelError when there is none.
+    Raises ModelError when there is none.
     """
-    named = explicit or os.environ.get(FOLDER_VARIABLE)
-    candidates = [Path(named)] if named else [_PACKAGE / "_models", _PACKAGE.parent / "models"]
+    candidates = [_PACKAGE / "_models", _PACKAGE.parent / "models"]
     for folder in candidates:
         if (folder / CATALOG_FILE).is_file():
             return folder
     raise ModelError(
         f"No {CATALOG_FILE} in {' or '.join(str(folder) for folder in candidates)}; "
-        f"reinstall lobbycount or set {FOLDER_VARIABLE} to the models folder."
+        "reinstall lobbycount."
     )
 
 
-def load_catalog(folder: Path | None = None) -> Catalog:
-    """Read the catalog of that folder, or of the one `models_folder` finds.
+def own_folder(explicit: Path | None = None) -> Path:
+    """Return the folder of the user's own models: explicit, else $LOBBYCOUNT_MODELS, else usual."""
+    return Path(explicit or os.environ.get(FOLDER_VARIABLE) or OWN_FOLDER)
 
-    Raises ModelError when it is missing or cannot be understood.
-    """
-    found = models_folder(folder)
-    path = found / CATALOG_FILE
+
+def make_own_folder(explicit: Path | None = None) -> Path:
+    """Return the folder of the user's own models, made if need be; raises ModelError."""
+    folder = own_folder(explicit)
     try:
-        document = tomllib.loads(path.read_text("utf-8"))
-        entries = [_entry(raw) for raw in document["model"]]
-        return Catalog(found, document["default"], {entry.name: entry for entry in entries})
-    except (OSError, KeyError, TypeError, ValueError) as problem:
-        raise ModelError(
-            f"{path} cannot be used ({type(problem).__name__}: {problem}); "
-            "restore it from the release."
-        ) from problem
-
-
-def _entry(raw: dict[str, Any]) -> ModelEntry:
-    head = dict(raw["head"])
-    family, strides = Family(head.pop("family")), tuple(head.pop("strides", ()))
-    parts = {
-        "input": ModelInput(**raw["input"]),
-        "head": Head(family=family, strides=strides, **head),
-    }
-    return ModelEntry(**{**raw, **parts})
-
-
-def read_model(entry: ModelEntry, path: Path) -> bytes:
-    """Return the content of a model file after checking its size and SHA-256.
-
-    Raises ModelError, naming file, reason and remedy, when it is not the file the
-    catalog describes.
-    """
-    try:
-        content = path.read_bytes()
+        if not folder.is_dir():
+            folder.mkdir(parents=True)
+            folder.chmod(0o755)  # whatever this user's umask, the service has to read it
     except OSError as problem:
         raise ModelError(
-            f"Model file {path} cannot be read ({problem.strerror}); {_remedy(entry)}."
+            f"The models folder {folder} cannot be made ({problem.strerror}); run this with sudo,"
+            " or name another folder with --folder."
         ) from problem
-    if len(content) != entry.bytes:
-        raise ModelError(
-            f"Model file {path} has {len(content)} bytes but should have {entry.bytes}, "
-            f"so it is incomplete or another file; {_remedy(entry)}."
-        )
-    digest = hashlib.sha256(content).hexdigest()
-    if digest != entry.sha256:
-        raise ModelError(
-            f"Model file {path} has SHA-256 {digest[:12]}… but should have {entry.hash}…, "
-            f"so it is damaged or another file; {_remedy(entry)}."
-        )
-    return content
+    return folder
 
 
-def _remedy(entry: ModelEntry) -> str:
-    if entry.shipped:
-        return "reinstall lobbycount or restore the file from the release"
-    return f"{entry.name} is not shipped, so put the file its catalog entry describes there"
+def load_catalog(explicit: Path | None = None) -> Catalog:
+    """Read the shipped catalog and that of the own folder.
+
+    A folder that was named must be there; the usual one need not, and stops nothing when
+    this user may not read it. Raises ModelError when a catalog cannot be understood.
+    """
+    shipped, own = shipped_folder(), own_folder(explicit)
+    document = _read(shipped / CATALOG_FILE, "reinstall lobbycount")
+    mine: dict[str, Any] = {}
+    unread = ""
+    try:
+        own.stat()
+        mine = read_own(own)
+    except OSError as problem:
+        unread = f"{own} cannot be read: {problem.strerror}"
+        if own != OWN_FOLDER:
+            raise ModelError(
+                f"The models folder {unread}; make it, or correct model.folder in the config"
+                f" or {FOLDER_VARIABLE}."
+            ) from problem
+        if isinstance(problem, FileNotFoundError):
+            unread = ""
+    known = _entries(document, shipped)
+    owned = _entries(mine, own)
+    default = mine.get("default") or document["default"]
+    return Catalog(shipped, own, default, known | owned, frozenset(owned), unread)
+
+
+def add_own(folder: Path, entry: ModelEntry) -> None:
+    """Write an entry into the own catalog, in place of one of the same name.
+
+    Raises ModelError when the catalog there cannot be understood, OSError when it cannot be
+    written.
+    """
+    document = read_own(folder)
+    entries = {**_entries(document, folder), entry.name: entry}
+    default = f'default = "{document["default"]}"\n\n' if "default" in document else ""
+    text = _HEADER + default + "\n".join(entry_text(each) for each in entries.values())
+    temporary = folder / f"{CATALOG_FILE}.new"
+    with temporary.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.chmod(0o644)
+    temporary.replace(folder / CATALOG_FILE)
+
+
+def offered_entry(folder: Path, name: str) -> ModelEntry | None:
+    """Return the entry of that name in the catalog of another folder, e.g. on a USB stick.
+
+    Raises ModelError when there is a catalog that cannot be understood.
+    """
+    return _entries(read_own(folder), folder).get(name)
+
+
+def read_own(folder: Path) -> dict[str, Any]:
+    """Return the catalog of a folder as it is written, empty when there is none."""
+    path = folder / CATALOG_FILE
+    try:
+        return _read(path, "correct it, or move it away and pull or export again")
+    except FileNotFoundError:
+        return {}
+
+
+def _read(path: Path, remedy: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except ValueError as problem:
+        raise _unusable(path, problem, remedy) from problem
+
+
+def _entries(document: Mapping[str, Any], folder: Path) -> dict[str, ModelEntry]:
+    try:
+        entries = [parse_entry(raw) for raw in document.get("model", ())]
+    except (KeyError, TypeError, ValueError, AttributeError) as problem:
+        raise _unusable(folder / CATALOG_FILE, problem, "correct it or reinstall") from problem
+    return {entry.name: entry for entry in entries}
+
+
+def _unusable(path: Path, problem: Exception, remedy: str) -> ModelError:
+    return ModelError(f"{path} cannot be used ({type(problem).__name__}: {problem}); {remedy}.")

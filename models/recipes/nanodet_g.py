@@ -16,11 +16,13 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnxruntime
-from int8 import calibration_pictures, letterboxed, quantise
+from int8 import calibration_pictures, in_8_bits
 from nanodet_onnx import CLASSES, MEAN_BGR, PERSON, STD_BGR, TRAINED_SIZE, build_onnx
 from packages import HUMAN_MODELS, SCIKIT_IMAGE
 from tfjs_graph import Graph, read_graph
 from tfjs_reference import evaluate
+
+from model_export.pictures import letterboxed
 
 HERE = Path(__file__).resolve().parent
 WORK = HERE / ".work"
@@ -85,7 +87,8 @@ def main() -> None:
     difference = largest_difference(graph, model, pictures[0])
     print(f"with the normalisation in the first convolution: {difference:.1e}")
     save(model, WORK / "nanodet-g-416-fp32.onnx")
-    small = quantise(model, pictures, not options.full_range, TRAINED_SIZE)
+    shown = (letterboxed(picture, TRAINED_SIZE, TRAINED_SIZE) for picture in pictures)
+    small = in_8_bits(model, shown, reduce_range=not options.full_range)
     options.out.mkdir(parents=True, exist_ok=True)
     save(small, options.out / "nanodet-g-416-int8.onnx")
 

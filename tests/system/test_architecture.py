@@ -12,7 +12,7 @@ LINT = Path(sys.executable).with_name("lint-imports")
 
 @pytest.fixture
 def house(tmp_path):
-    for package in ("edge", "evaluation"):
+    for package in ("edge", "evaluation", "model_export"):
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(package, tmp_path / package, ignore=ignored)
     shutil.copy("pyproject.toml", tmp_path)
@@ -40,6 +40,12 @@ def test_the_contracts_hold(house):
         ("monitor.py", "import edge.config\n", "edge.monitor -> edge.config"),
         ("delivery.py", "import evaluation\n", "edge.delivery -> evaluation"),
         ("app.py", "import ultralytics\n", "edge.app -> ultralytics"),
+        (
+            "service.py",
+            "import edge.adapters.model_download\n",
+            "edge.service -> edge.adapters.model",
+        ),
+        ("models_export.py", "import model_export\n", "edge.models_export -> model_export"),
     ],
 )
 def test_a_breach_is_named(house, file, text, said):

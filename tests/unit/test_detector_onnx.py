@@ -10,7 +10,8 @@ import pytest
 from onnx import TensorProto, helper
 
 from edge.adapters.detector_onnx import OnnxDetector
-from edge.adapters.model_catalog import ModelInput, load_catalog
+from edge.adapters.model_catalog import load_catalog
+from edge.adapters.model_entry import ModelInput
 from edge.detection import Family, Head
 from edge.errors import ModelError
 from edge.regions import EVERYTHING, Interest

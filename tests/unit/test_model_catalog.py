@@ -7,12 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from edge.adapters import model_catalog
 from edge.adapters.model_catalog import (
     FOLDER_VARIABLE,
+    add_own,
     load_catalog,
-    models_folder,
-    read_model,
+    own_folder,
+    shipped_folder,
 )
+from edge.adapters.model_entry import entry_text, parse_entry
+from edge.adapters.model_file import read_model
 from edge.detection import Family
 from edge.errors import ModelError
 
@@ -21,7 +25,7 @@ MODELS = REPOSITORY / "models"
 
 
 @pytest.fixture
-def own_folder(tmp_path):
+def copied(tmp_path):
     (tmp_path / "catalog.toml").write_text((MODELS / "catalog.toml").read_text("utf-8"), "utf-8")
     return tmp_path
 
@@ -59,50 +63,112 @@ def test_each_shipped_model_is_here_with_its_card_and_is_the_file_described():
         assert entry.licence in card
 
 
-def test_the_explicit_folder_wins(own_folder, monkeypatch):
+def test_the_explicit_folder_wins_then_the_environment_then_the_usual_one(tmp_path, monkeypatch):
     monkeypatch.setenv(FOLDER_VARIABLE, str(MODELS))
-    assert models_folder(own_folder) == own_folder
+    assert own_folder(tmp_path) == tmp_path
+    assert own_folder() == MODELS
+    monkeypatch.delenv(FOLDER_VARIABLE)
+    assert own_folder() == Path("/var/lib/lobbycount/models")
 
 
-def test_the_environment_comes_next(own_folder, monkeypatch):
-    monkeypatch.setenv(FOLDER_VARIABLE, str(own_folder))
-    assert models_folder() == own_folder
+def test_a_checkout_finds_the_models_of_the_repository():
+    assert shipped_folder() in (MODELS, REPOSITORY / "edge" / "_models")
 
 
-def test_a_checkout_finds_the_models_of_the_repository(monkeypatch):
-    monkeypatch.delenv(FOLDER_VARIABLE, raising=False)
-    assert models_folder() in (MODELS, REPOSITORY / "edge" / "_models")
-
-
-def test_a_folder_without_catalog_is_named(tmp_path):
+def test_a_named_folder_that_is_not_there_is_told(tmp_path):
     with pytest.raises(ModelError) as caught:
-        models_folder(tmp_path)
-    assert str(tmp_path) in str(caught.value)
+        load_catalog(tmp_path / "none")
+    assert f"{tmp_path}/none cannot be read: No such file or directory" in str(caught.value)
     assert FOLDER_VARIABLE in str(caught.value)
 
 
-def test_an_unknown_model_names_the_known_ones(own_folder):
-    with pytest.raises(ModelError, match=r"yolov99.*nanodet-g-416-int8, yolox-nano-416"):
-        load_catalog(own_folder).entry("yolov99")
+def test_the_usual_folder_need_not_be_there(tmp_path, monkeypatch):
+    monkeypatch.delenv(FOLDER_VARIABLE, raising=False)
+    monkeypatch.setattr(model_catalog, "OWN_FOLDER", tmp_path / "none")
+    catalog = load_catalog()
+    assert (catalog.entry().name, catalog.unread) == ("nanodet-g-416-int8", "")
+
+
+def test_a_usual_folder_that_cannot_be_read_stops_nothing_and_is_told(tmp_path, monkeypatch):
+    monkeypatch.delenv(FOLDER_VARIABLE, raising=False)
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(model_catalog, "OWN_FOLDER", tmp_path / "file" / "models")
+    catalog = load_catalog()
+    assert catalog.entry().shipped
+    with pytest.raises(ModelError, match=r"cannot be read: Not a directory"):
+        catalog.entry("mine")
+
+
+def test_both_catalogs_are_read_and_the_own_one_goes_first(tmp_path):
+    shipped = load_catalog(tmp_path).entry()
+    mine = dataclasses.replace(
+        shipped, name="mine", file="mine.onnx", shipped=False, sure_score=0.4
+    )
+    add_own(tmp_path, mine)
+    add_own(tmp_path, dataclasses.replace(shipped, shipped=False, bytes=7))
+    catalog = load_catalog(tmp_path)
+    assert catalog.entry("mine") == mine
+    assert catalog.path(mine) == tmp_path / "mine.onnx"
+    assert catalog.entry().bytes == 7
+    assert catalog.path(catalog.entry()) == tmp_path / shipped.file
+    other = catalog.entry("yolox-nano-416")
+    assert catalog.path(other) == tmp_path / "yolox_nano.onnx"
+    assert load_catalog(MODELS).entry("yolox-nano-416") == other
+
+
+def test_an_entry_written_again_replaces_the_one_before_and_leaves_the_others(tmp_path):
+    shipped = load_catalog(tmp_path).entry()
+    for name, size in (("one", 1), ("two", 2), ("one", 3)):
+        add_own(tmp_path, dataclasses.replace(shipped, name=name, bytes=size))
+    entries = load_catalog(tmp_path).entries
+    assert (entries["one"].bytes, entries["two"].bytes) == (3, 2)
+    text = (tmp_path / "catalog.toml").read_text("utf-8")
+    assert text.count("[[model]]") == 2
+
+
+@pytest.mark.parametrize("name", sorted(load_catalog(MODELS).entries))
+def test_an_entry_comes_back_as_it_was_written(name):
+    entry = load_catalog(MODELS).entry(name)
+    strange = dataclasses.replace(entry, source='"大门" \\ \x7f\t\n]] = #')
+    for each in (entry, strange):
+        (raw,) = tomllib.loads(entry_text(each))["model"]
+        assert parse_entry(raw) == each
+
+
+def test_a_model_without_a_hash_is_never_read(tmp_path):
+    entry = load_catalog(MODELS).entry("yolox-tiny-416")
+    (tmp_path / entry.file).write_bytes(b"weights")
+    with pytest.raises(ModelError, match=r"no SHA-256.*models pull yolox-tiny-416 --adopt"):
+        read_model(entry, tmp_path / entry.file)
+    made = load_catalog(MODELS).entry("yolo11n-416")
+    with pytest.raises(ModelError, match=r"lobbycount models export yolo11n\."):
+        read_model(made, tmp_path / made.file)
+
+
+def test_an_unknown_model_names_the_known_ones(copied):
+    with pytest.raises(ModelError, match=r"yolov99.*nanodet-g-416-int8, .*yolox-nano-416"):
+        load_catalog(copied).entry("yolov99")
 
 
 @pytest.mark.parametrize(
     ("old", "new", "reason"),
     [
         ('default = "', 'default = "" "', "TOML"),
-        ("default =", "preferred =", "default"),
+        ('name = "nano', 'nam = "nano', "nam"),
+        ('file = "nanodet', 'file = "../nanodet', "plain file name"),
+        ("bytes = 3909640", "", "needs both sha256 and bytes"),
         ('family = "nanodet"', 'family = "detr"', "detr"),
         ('layout = "NHWC"', 'layout = "HWC"', "NHWC, NCHW"),
         ("score_floor = 0.3", 'colour_of_box = "red"', "colour_of_box"),
     ],
 )
-def test_a_catalog_that_cannot_be_understood(own_folder, old, new, reason):
-    edited(own_folder, old, new)
+def test_a_catalog_that_cannot_be_understood(copied, old, new, reason):
+    edited(copied, old, new)
     with pytest.raises(ModelError) as caught:
-        load_catalog(own_folder)
+        load_catalog(copied)
     sentence = str(caught.value)
     assert reason in sentence
-    assert str(own_folder / "catalog.toml") in sentence
+    assert str(copied / "catalog.toml") in sentence
     assert "\n" not in sentence
 
 
@@ -144,8 +210,8 @@ def test_a_wrong_file_is_refused(small, content, reason):
 def test_a_model_that_is_not_shipped_asks_for_the_file(small):
     entry, path = small
     path.unlink()
-    other = dataclasses.replace(entry, shipped=False, name="own")
-    with pytest.raises(ModelError, match=r"small\.onnx cannot be read .*own is not shipped"):
+    other = dataclasses.replace(entry, shipped=False, name="mine")
+    with pytest.raises(ModelError, match=r"small\.onnx cannot be read .*mine is not shipped"):
         read_model(other, path)
 
 

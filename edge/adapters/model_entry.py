@@ -1,0 +1,118 @@
+"""One model of a catalog: its file, the tensor it takes, the head it answers with."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from edge.detection import Family, Head
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInput:
+    """The tensor a model takes: one picture, letterboxed with `pad`, pixels times `scale`.
+
+    any_multiple_of: the model takes every shape whose sides are multiples of this, and height
+    and width are what it was trained with; 0: it takes only these.
+    """
+
+    height: int
+    width: int
+    layout: str
+    dtype: str
+    colour: str
+    pad: int
+    scale: float
+    any_multiple_of: int = 0
+
+    def __post_init__(self) -> None:
+        allowed = {
+            "layout": (self.layout, ("NHWC", "NCHW")),
+            "dtype": (self.dtype, ("uint8", "float32")),
+            "colour": (self.colour, ("BGR", "RGB")),
+        }
+        for key, (value, choices) in allowed.items():
+            if value not in choices:
+                raise ValueError(f"{key} is {value!r} but must be one of {', '.join(choices)}")
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the tensor, with the batch of one."""
+        if self.layout == "NHWC":
+            return (1, self.height, self.width, 3)
+        return (1, 3, self.height, self.width)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelEntry:
+    """One model of the catalog; `file` and `card` are names within the models folder.
+
+    sha256, bytes: None when nobody of this project has had the file; it is not loaded then.
+    url: where its publisher offers the file.
+    export: what `lobbycount models export` makes it from.
+    """
+
+    name: str
+    file: str
+    shipped: bool
+    licence: str
+    source: str
+    card: str
+    score_floor: float
+    sure_score: float
+    input: ModelInput
+    head: Head
+    nms_iou: float | None = None
+    sha256: str | None = None
+    bytes: int | None = None
+    url: str = ""
+    export: str = ""
+
+    def __post_init__(self) -> None:
+        for key, value in (("file", self.file), ("card", self.card)):
+            if "/" in value or value.startswith("."):
+                raise ValueError(f"{key} {value!r} must be a plain file name")
+        if (self.sha256 is None) != (self.bytes is None):
+            raise ValueError(f"{self.name} needs both sha256 and bytes, or neither")
+
+    @property
+    def published_as(self) -> str:
+        """The name its publisher gives the file."""
+        return self.url.rpartition("/")[2] or self.file
+
+    @property
+    def hash(self) -> str:
+        """Return 12 hex digits of what decides a detection: the file and its thresholds."""
+        deciding = (self.sha256, self.score_floor, self.sure_score, self.nms_iou)
+        return hashlib.sha256(repr(deciding).encode()).hexdigest()[:12]
+
+
+def parse_entry(raw: Mapping[str, Any]) -> ModelEntry:
+    """Read one `[[model]]` of a catalog; raises KeyError, TypeError or ValueError."""
+    head = dict(raw["head"])
+    family, strides = Family(head.pop("family")), tuple(head.pop("strides", ()))
+    parts = {
+        "input": ModelInput(**raw["input"]),
+        "head": Head(family=family, strides=strides, **head),
+    }
+    return ModelEntry(**{**raw, **parts})
+
+
+def entry_text(entry: ModelEntry) -> str:
+    """Write one `[[model]]` of a catalog: `parse_entry` reads the same from it."""
+    raw = asdict(entry)
+    head = {key: value for key, value in raw.pop("head").items() if value or key == "person"}
+    tables = {"input": raw.pop("input"), "head": head}
+    kept = {key: value for key, value in raw.items() if value not in (None, "") or key == "card"}
+    lines = [f"{key} = {_toml(value)}" for key, value in {**kept, **tables}.items()]
+    return "\n".join(["[[model]]", *lines, ""])
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, Mapping):
+        inside = ", ".join(f"{key} = {_toml(item)}" for key, item in value.items())
+        return f"{{ {inside} }}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(_toml(item) for item in value)}]"
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
