@@ -156,7 +156,7 @@ def test_an_unknown_model_names_the_known_ones(copied):
         ('default = "', 'default = "" "', "TOML"),
         ('name = "nano', 'nam = "nano', "nam"),
         ('file = "nanodet', 'file = "../nanodet', "plain file name"),
-        ("bytes = 3909640", "", "needs both sha256 and bytes"),
+        ("bytes = 3866225", "", "needs both sha256 and bytes"),
         ('family = "nanodet"', 'family = "detr"', "detr"),
         ('layout = "NHWC"', 'layout = "HWC"', "NHWC, NCHW"),
         ("score_floor = 0.3", 'colour_of_box = "red"', "colour_of_box"),
