@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from accuracy.clips import CACHE, DATA, PETS09_CONFIG
+from accuracy.clips import CACHE, DATA, PETS09_CONFIG, until
 
 from edge.app import configured_lines
 from edge.config import Config, load
@@ -57,9 +57,7 @@ class SpeedClip:
             return Truth(())
         whole = load_truth(TRUTH, self.lines(), self.fps, self.size)
         end_s = CAMERA_S if self.fps == CAMERA_FPS else float("inf")
-        return Truth(
-            *(tuple(c for c in p if c.at < end_s) for p in (whole.certain, whole.doubtful))
-        )
+        return until(whole, end_s)
 
     def as_json(self) -> dict[str, Any]:
         """Return what `from_json` reads."""
