@@ -152,7 +152,7 @@ def test_a_job_survives_its_way_to_the_worker():
 
 BURN = """
 import sys, time
-sum(i * i for i in range(2_000_000))
+sum(i * i for i in range(8_000_000))
 print(time.process_time(), flush=True)
 sys.stdin.read()
 """
