@@ -167,15 +167,16 @@ def _hold(options: argparse.Namespace) -> None:
     cores = tuple(options.cores) if len(options.cores) > 1 else (0, 1)
     job = Job(OURS, clip, COUNTED_FPS, options.threads, cores)
     held = capacity.hold(job, options.hold, options.hold_s)
-    if options.json:
-        print(json.dumps(held.as_row()))
-        return
-    print(
-        f"{held.cameras} cameras of {clip.name} for {held.seconds:g} s on cores {cores}:"
+    text = (
+        f"{held.cameras} cameras ({clip.name}, {COUNTED_FPS:g} of 25 pictures a second looked at)"
+        f" at once for {held.seconds:g} s on cores {', '.join(map(str, cores))}:"
         f" {held.used_per_second:.2f} pictures a second and camera,"
         f" {100 * held.dropped_share:.2f} % of those due dropped,"
-        f" {held.cores_busy:.2f} cores busy"
+        f" {held.cores_busy:.2f} cores busy."
     )
+    if options.markdown:
+        report.write(options.markdown, text, " --hold")
+    print(json.dumps(held.as_row()) if options.json else text)
 
 
 def _say(what: str) -> None:

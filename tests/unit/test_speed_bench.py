@@ -233,7 +233,7 @@ def test_tables_say_how_much_dearer_the_others_are():
     found = [spent(100.0), spent(450.0, system="library-fp32"), spent(7.0, "b", "library-fp32")]
     body = report.per_frame_cells(found)[1:]
     assert [row[4] for row in body] == ["", "4.5", ""]
-    assert {len(row) for row in report.per_frame_cells(found)} == {9}
+    assert {len(row) for row in report.per_frame_cells(found)} == {10}
     text = report.markdown(report.per_frame_cells(found)).splitlines()
     assert text[1].startswith("| --- | --- | ---:")
     assert "**a clip**" in text[2]
