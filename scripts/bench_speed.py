@@ -147,7 +147,7 @@ def _show(options: argparse.Namespace, rows: Sequence[Row]) -> None:
     if options.json:
         print(json.dumps(rows))
         return
-    console = Console(width=max(130, Console().width))
+    console = Console(width=max(150, Console().width))
     for title, cells in parts:
         console.print(report.table(cells, title))
     for note in report.notes(rows):
