@@ -57,24 +57,31 @@ def make_empty(original: Path, folder: Path, name: str, look: Look) -> Path:
     """Return a clip of the place without people; made once, kept in `folder`."""
 
     def pictures() -> Iterator[Image]:
-        sample = np.stack([p for i, p in enumerate(read(original)) if i % _EVERY == 0])
-        place, sigma = background(sample)
+        place, sigma = background(_sample(original))
         return with_noise(_held(look.cut(place), look.pictures), sigma)
 
     return _made(original, folder, name, look, pictures)
 
 
 def make_busy(original: Path, folder: Path, name: str, look: Look) -> Path:
-    """Return the clip at another size and rate: pictures are held, each has noise of its own."""
+    """Return the clip at another size and rate: pictures are held, each has noise of its own.
+
+    The noise is that of the empty lobby, so that both cost the same to decode but for people.
+    """
 
     def pictures() -> Iterator[Image]:
+        _, sigma = background(_sample(original))
         capture = cv2.VideoCapture(str(original))
         own_fps = capture.get(cv2.CAP_PROP_FPS)
         capture.release()
         cut = (look.cut(picture) for picture in read(original))
-        return with_noise(at_rate(cut, own_fps, look.fps, look.pictures), 1.0)
+        return with_noise(at_rate(cut, own_fps, look.fps, look.pictures), sigma)
 
     return _made(original, folder, name, look, pictures)
+
+
+def _sample(original: Path) -> npt.NDArray[np.uint8]:
+    return np.stack([p for i, p in enumerate(read(original)) if i % _EVERY == 0])
 
 
 def background(sample: npt.NDArray[np.uint8]) -> tuple[Image, float]:
