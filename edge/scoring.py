@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-import lap
 import numpy as np
 
+from edge.assignment import assign
 from edge.errors import BadInputError
 from edge.geometry import isotropic, passage, signed_distance
 from edge.vocabulary import Crossing, Line, Outcome, Point
@@ -158,7 +158,7 @@ def _pair_times(
     size = 1.0 + min(len(seen), len(true))
     worth = np.where(np.arange(len(true)) < len(certain), size, 1.0)
     value = np.where(close, worth - apart / (TOLERANCE_S * size * 2), 0.0)
-    rows, columns = lap.lapjvx(-value, extend_cost=True, return_cost=False)
+    rows, columns = assign(value)
     pairs = {int(r): int(c) for r, c in zip(rows, columns, strict=True) if close[r, c]}
     of_certain = {c for c in pairs.values() if c < len(certain)}
     return (

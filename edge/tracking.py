@@ -15,9 +15,9 @@ therefore nothing special. State is one row an active track and goes when it die
 
 from dataclasses import dataclass, field
 
-import lap
 import numpy as np
 
+from edge.assignment import assign
 from edge.motion import Bools, Floats, Ints, Motion, MotionSettings
 from edge.vocabulary import Detections, FloatArray, Track, Tracks
 
@@ -217,8 +217,7 @@ def _match(todo: _Pass, candidates: Ints, allowed: Bools, value: Floats) -> tupl
     grid = np.ix_(free, candidates)
     may = allowed[grid]
     # The offset makes one more pair always worth more than a better one.
-    cost = np.where(may, -2.0 - value[grid], 0.0)
-    rows, columns = lap.lapjvx(cost, extend_cost=True, return_cost=False)
+    rows, columns = assign(np.where(may, value[grid] + 2.0, 0.0))
     good = may[rows, columns]
     rows, columns = rows[good], columns[good]
     if len(rows):

@@ -17,12 +17,12 @@ labelled person under it changes within the second, else rule.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import lap
 import numpy as np
 
 from accuracy import ours
 from accuracy.clips import Clip, Labels, labels_of
 from accuracy.detections import Footage, iou
+from edge.assignment import assign
 from edge.geometry import isotropic, passage, signed_distance
 from edge.scoring import pair
 from edge.vocabulary import Crossing, FloatArray, Line, Outcome, Point, Track, Tracks
@@ -169,8 +169,7 @@ class _Case:
 def _pairs(labels: Labels, boxes: FloatArray) -> dict[int, int]:
     """Pair labelled people with boxes: who → which."""
     overlap = iou(labels.boxes, boxes)
-    cost = np.where(overlap >= _OVERLAP, -overlap, 0.0)
-    rows, columns = lap.lapjvx(cost, extend_cost=True, return_cost=False)
+    rows, columns = assign(np.where(overlap >= _OVERLAP, overlap, 0.0))
     good = overlap[rows, columns] >= _OVERLAP
     return {int(labels.ids[r]): int(c) for r, c in zip(rows[good], columns[good], strict=True)}
 
