@@ -12,12 +12,16 @@ et al. 2021); the ultralytics layouts are those its ONNX export documents.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 
 from edge.letterbox import Letterbox
 from edge.vocabulary import Detections, FloatArray
+
+MOST_CANDIDATES = 500
+"""Of a crowd of a hundred people a detector gives about as many boxes above the floor."""
 
 
 class Candidates(NamedTuple):
@@ -73,7 +77,7 @@ class Head:
         """Return the people scoring at least `floor`; outputs are shaped as `output_shapes`."""
         match self.family:
             case Family.NANODET:
-                return decode_nanodet(outputs, self, width, floor)
+                return decode_nanodet(outputs, self, height, width, floor)
             case Family.YOLOX:
                 return decode_yolox(outputs[0], self, height, width, floor)
             case Family.ULTRALYTICS_RAW:
@@ -83,7 +87,7 @@ class Head:
 
 
 def decode_nanodet(
-    outputs: Sequence[FloatArray], head: Head, width: int, floor: float
+    outputs: Sequence[FloatArray], head: Head, height: int, width: int, floor: float
 ) -> Candidates:
     """Decode class scores (1, cells, classes) per level, then 4 × bins logits per level.
 
@@ -91,27 +95,15 @@ def decode_nanodet(
     bins expects. Sides come left, top, right, bottom.
     """
     levels = len(head.strides)
-    parts = [
-        _decode_nanodet_level(scores[0, :, head.person], logits[0], stride, width, floor)
-        for stride, scores, logits in zip(
-            head.strides, outputs[:levels], outputs[levels:], strict=True
-        )
-    ]
-    return Candidates(
-        np.concatenate([part.boxes for part in parts]),
-        np.concatenate([part.scores for part in parts]),
-    )
-
-
-def _decode_nanodet_level(
-    scores: FloatArray, logits: FloatArray, stride: int, width: int, floor: float
-) -> Candidates:
+    scores = np.concatenate([level[0, :, head.person] for level in outputs[:levels]])
     (cells,) = np.nonzero(scores >= floor)
-    rows, columns = np.divmod(cells, width // stride)
-    centres = (np.stack([columns, rows], axis=1) + np.float32(0.5)) * stride
-    distances = _expected_bin(logits[cells].reshape(len(cells), 4, logits.shape[1] // 4)) * stride
+    corners, strides = _grid(head.strides, height, width)
+    step = strides[cells, None]
+    logits = np.concatenate([level[0] for level in outputs[levels:]])[cells]
+    centres = (corners[cells] + np.float32(0.5)) * step
+    distances = _expected_bin(logits.reshape(len(cells), 4, logits.shape[1] // 4)) * step
     boxes = np.concatenate([centres - distances[:, :2], centres + distances[:, 2:]], axis=1)
-    return Candidates(boxes.astype(np.float32), scores[cells])
+    return Candidates(boxes, scores[cells])
 
 
 def _expected_bin(logits: FloatArray) -> FloatArray:
@@ -137,7 +129,8 @@ def decode_yolox(
     return Candidates(_corners(centres, np.exp(rows[cells, 2:4]) * step), scores[cells])
 
 
-def _grid(strides: Sequence[int], height: int, width: int) -> tuple[FloatArray, FloatArray]:
+@lru_cache(maxsize=4)
+def _grid(strides: tuple[int, ...], height: int, width: int) -> tuple[FloatArray, FloatArray]:
     """Return each cell's column and row (N, 2) and its stride (N,), level after level."""
     corners, steps = [], []
     for stride in strides:
@@ -170,19 +163,24 @@ def _corners(centres: FloatArray, sizes: FloatArray) -> FloatArray:
 def suppress(boxes: FloatArray, scores: FloatArray, max_iou: float) -> list[int]:
     """Return the indices to keep, best first: greedy non-maximum suppression.
 
-    A box goes when it overlaps a better one that stays by more than `max_iou`.
+    A box goes when it overlaps a better one that stays by more than `max_iou`. Of more than
+    `MOST_CANDIDATES` boxes only the best are looked at.
     """
-    areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
-    order = np.argsort(-scores, kind="stable")
+    order = np.argsort(-scores, kind="stable")[:MOST_CANDIDATES]
+    ranked = boxes[order]
+    low = np.maximum(ranked[:, None, :2], ranked[None, :, :2])
+    high = np.minimum(ranked[:, None, 2:], ranked[None, :, 2:])
+    sides = np.maximum(high - low, 0)
+    overlap = sides[..., 0] * sides[..., 1]
+    areas = (ranked[:, 2] - ranked[:, 0]) * (ranked[:, 3] - ranked[:, 1])
+    # As a product, so that two boxes without area do not divide by zero.
+    covers = overlap > max_iou * (areas[:, None] + areas - overlap)
+    gone = np.zeros(len(order), bool)
     kept: list[int] = []
-    while order.size:
-        best, rest = order[0], order[1:]
-        kept.append(int(best))
-        low = np.maximum(boxes[best, :2], boxes[rest, :2])
-        high = np.minimum(boxes[best, 2:], boxes[rest, 2:])
-        overlap = np.prod(np.clip(high - low, 0, None), axis=1)
-        # As a product, so that two boxes without area do not divide by zero.
-        order = rest[overlap <= max_iou * (areas[best] + areas[rest] - overlap)]
+    for rank, index in enumerate(order.tolist()):
+        if not gone[rank]:
+            kept.append(index)
+            gone |= covers[rank]
     return kept
 
 

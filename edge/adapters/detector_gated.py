@@ -13,7 +13,7 @@ from edge.vocabulary import Detections, Frame, Image
 SMALL = (160, 96)
 """Width and height that pictures are compared in."""
 BLOCKS = (40, 24)
-_ROWS = 360
+_ROWS = 180
 """Of larger pictures only every so many-th row and column is looked at."""
 
 
