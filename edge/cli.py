@@ -14,6 +14,7 @@ import typer
 
 from edge import __version__, app, tables
 from edge.adapters import health as machine
+from edge.adapters.detectors import missing_provider
 from edge.adapters.listener_mqtt import listen as receive
 from edge.audit_cli import audit
 from edge.config import Config, broker_section, load, missing_files, with_broker
@@ -81,6 +82,8 @@ def check(file: Annotated[Path, typer.Argument(help="The config file. 配置文�
         OUT.print(told, markup=False, soft_wrap=True)
     for missing in missing_files(config):
         OUT.print(f"not on this machine, the device needs it: {missing}", markup=False)
+    if absent := missing_provider(config.model.provider):
+        OUT.print(absent, markup=False, highlight=False, soft_wrap=True)
 
 
 @cli.command("replay")

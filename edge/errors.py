@@ -27,6 +27,10 @@ class ModelError(BadInputError):
     """The model file is missing, damaged or not of the shape its catalog entry says."""
 
 
+class ProviderError(BadInputError):
+    """What the config wants the model to run on is not there or does not run it."""
+
+
 class CameraError(BadInputError):
     """The camera or clip cannot be opened, or a clip cannot be decoded."""
 
