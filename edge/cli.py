@@ -19,6 +19,7 @@ from edge.adapters.listener_mqtt import listen as receive
 from edge.audit_cli import audit
 from edge.config import Config, broker_section, load, missing_files, with_broker
 from edge.config_in_force import in_force
+from edge.doctor_cli import doctor
 from edge.errors import BadInputError, BrokerError, LobbyCountError, MessageError
 from edge.evidence_cli import export, verify
 from edge.readings import zone_reading
@@ -159,6 +160,7 @@ def replay_(
 cli.command()(audit)
 cli.command()(export)
 cli.command()(verify)
+cli.add_typer(doctor, name="doctor")
 
 
 @cli.command()

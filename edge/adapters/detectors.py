@@ -22,6 +22,11 @@ def open_detector(
     return OnnxDetector(entry, catalog.path(entry), threads, score_floor, provider)
 
 
+def providers_of(_entry: ModelEntry) -> list[Provider]:
+    """Return the installed providers that take files like this entry's."""
+    return installed_providers()
+
+
 def installed_providers() -> list[Provider]:
     """Return what can be asked for on this machine; the hardware may still be missing."""
     return installed()
