@@ -4,7 +4,7 @@ import hashlib
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,15 @@ class ModelInput:
 
 
 @dataclass(frozen=True, slots=True)
+class Weights:
+    """The second file of a model that has its weights apart, as ncnn's have."""
+
+    file: str
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class ModelEntry:
     """One model of the catalog; `file` and `card` are names within the models folder."""
 
@@ -69,12 +78,25 @@ class ModelEntry:
     input: ModelInput
     head: Head
     nms_iou: float | None = None
+    weights: Weights | None = None
 
     @property
     def hash(self) -> str:
         """Return 12 hex digits of what decides a detection: the file and its thresholds."""
-        deciding = (self.sha256, self.score_floor, self.sure_score, self.nms_iou)
+        deciding: tuple[object, ...] = (
+            *(self.sha256, self.score_floor, self.sure_score, self.nms_iou),
+            *((self.weights.sha256,) if self.weights else ()),
+        )
         return hashlib.sha256(repr(deciding).encode()).hexdigest()[:12]
+
+    def weights_entry(self) -> "ModelEntry | None":
+        """Return an entry that describes the second file; None when there is only one."""
+        second = self.weights
+        if second is None:
+            return None
+        return replace(
+            self, file=second.file, sha256=second.sha256, bytes=second.bytes, weights=None
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +166,7 @@ def _entry(raw: dict[str, Any]) -> ModelEntry:
     parts = {
         "input": ModelInput(**raw["input"]),
         "head": Head(family=family, strides=strides, **head),
+        "weights": Weights(**raw["weights"]) if "weights" in raw else None,
     }
     return ModelEntry(**{**raw, **parts})
 
@@ -168,7 +191,7 @@ def read_model(entry: ModelEntry, path: Path) -> bytes:
     digest = hashlib.sha256(content).hexdigest()
     if digest != entry.sha256:
         raise ModelError(
-            f"Model file {path} has SHA-256 {digest[:12]}… but should have {entry.hash}…, "
+            f"Model file {path} has SHA-256 {digest[:12]}… but should have {entry.sha256[:12]}…, "
             f"so it is damaged or another file; {_remedy(entry)}."
         )
     return content
@@ -177,4 +200,7 @@ def read_model(entry: ModelEntry, path: Path) -> bytes:
 def _remedy(entry: ModelEntry) -> str:
     if entry.shipped:
         return "reinstall lobbycount or restore the file from the release"
-    return f"{entry.name} is not shipped, so put the file its catalog entry describes there"
+    return (
+        f"{entry.name} is not shipped, so put the file its catalog entry describes there"
+        f" ({entry.source})"
+    )

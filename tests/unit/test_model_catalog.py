@@ -82,7 +82,7 @@ def test_a_folder_without_catalog_is_named(tmp_path):
 
 
 def test_an_unknown_model_names_the_known_ones(own_folder):
-    with pytest.raises(ModelError, match=r"yolov99.*nanodet-g-416-int8, yolox-nano-416"):
+    with pytest.raises(ModelError, match=r"yolov99.*nanodet-g-416-int8, .*yolox-nano-416"):
         load_catalog(own_folder).entry("yolov99")
 
 
