@@ -26,11 +26,11 @@ def speed_table(report: SpeedReport) -> Table:
     """Every way that was tried, the recommended one marked."""
     width, height = report.input_size
     table = Table(title=f"{width} × {height}", title_justify="left")
-    table.add_column("模型 model", no_wrap=True, min_width=18)
-    table.add_column("后端 provider")
-    for head in ("线程 threads", "毫秒 ms", "CPU-ms", "张/秒 fps"):
-        table.add_column(head, justify="right")
-    table.add_column("人 people")
+    table.add_column("模型\nmodel", no_wrap=True)
+    table.add_column("后端\nprovider", no_wrap=True)
+    for head in ("线程\nthreads", "毫秒\nms", "CPU\nms", "张/秒\nfps"):
+        table.add_column(head, justify="right", no_wrap=True)
+    table.add_column("人\npeople", no_wrap=True)
     chosen = report.advice.timing if report.advice else None
     for item in report.timings:
         table.add_row(
@@ -120,8 +120,8 @@ def _recommendation(report: SpeedReport) -> str:
 
 def _verdict(item: Timing) -> str:
     if item.trouble is None:
-        return "一致 same"
-    return "不一致 other" if item.wall_ms is not None else "未测 not measured"
+        return "同 same"
+    return "异 other" if item.wall_ms is not None else "未测 -"
 
 
 def _number(value: float | None) -> str:

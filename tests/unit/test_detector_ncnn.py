@@ -33,7 +33,7 @@ CATALOG = load_catalog(REPOSITORY / "models")
 ENTRY = CATALOG.entry("nanodet-g-416-ncnn")
 DEFAULT = CATALOG.entry()
 HAS_NCNN = importlib.util.find_spec("ncnn") is not None
-HAS_FILES = (CATALOG.folder / ENTRY.weights.file).is_file()
+HAS_FILES = CATALOG.path(ENTRY).with_name(ENTRY.weights.file).is_file()
 
 needs_ncnn = pytest.mark.skipif(not HAS_NCNN, reason="needs the extra lobbycount[ncnn]")
 needs_files = pytest.mark.skipif(
@@ -147,7 +147,7 @@ def test_waiting_threads_do_not_burn_a_core():
 @pytest.fixture
 def folder(tmp_path):
     for name in ("catalog.toml", ENTRY.file, ENTRY.weights.file):
-        shutil.copy(CATALOG.folder / name, tmp_path)
+        shutil.copy(CATALOG.path(ENTRY).with_name(name), tmp_path)
     return tmp_path
 
 
