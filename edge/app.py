@@ -15,7 +15,7 @@ from edge.adapters.clock import RecordingClock, SystemClock, boot_id
 from edge.adapters.data_folder import claim
 from edge.adapters.detections_mot import MotDetections
 from edge.adapters.detector_gated import GatedDetector
-from edge.adapters.detector_onnx import OnnxDetector
+from edge.adapters.detectors import open_detector
 from edge.adapters.device_key import open_key
 from edge.adapters.metrics_prometheus import Metrics
 from edge.adapters.model_catalog import load_catalog
@@ -75,7 +75,7 @@ def build_pipeline(
 ) -> Pipeline:
     """Open the model and join the stages; `detections` take the model's place.
 
-    Raises ModelError.
+    Raises ModelError and ProviderError.
     """
     detector: Detector
     looks: GateCounts | None = None
@@ -83,7 +83,7 @@ def build_pipeline(
         catalog = load_catalog(config.model.folder)
         entry = catalog.entry(config.model.name)
         model_hash, tracking = entry.hash, TrackerSettings(sure_score=entry.sure_score)
-        detector = OnnxDetector(entry, catalog.path(entry), config.model.threads)
+        detector = open_detector(catalog, entry, config.model.provider, config.model.threads)
         if config.model.gate:
             detector = gated = GatedDetector(detector, Gate())
             looks = gated.counts
@@ -123,8 +123,8 @@ def run_device(config: Config, *, probation_s: float = PROBATION_S) -> None:
     """Count until SIGTERM or SIGINT (or the end of a clip), then close the last interval.
 
     probation_s: how long a config that came over MQTT is tried; shorter in tests only.
-    Raises ModelError, OutboxError, ConfigError or CameraError before anything runs, and
-    OutboxError at the end when intervals could not be stored.
+    Raises ModelError, ProviderError, OutboxError, ConfigError or CameraError before anything
+    runs, and OutboxError at the end when intervals could not be stored.
     """
     camera = config.camera
     clock = SystemClock(trusted=config.device.clock == "rtc")

@@ -14,10 +14,12 @@ import typer
 
 from edge import __version__, app, tables
 from edge.adapters import health as machine
+from edge.adapters.detectors import missing_provider
 from edge.adapters.listener_mqtt import listen as receive
 from edge.audit_cli import audit
 from edge.config import Config, broker_section, load, missing_files, with_broker
 from edge.config_in_force import in_force
+from edge.doctor_cli import doctor
 from edge.errors import BadInputError, BrokerError, LobbyCountError, MessageError
 from edge.evidence_cli import export, verify
 from edge.models_cli import models
@@ -82,6 +84,8 @@ def check(file: Annotated[Path, typer.Argument(help="The config file. 配置文�
         OUT.print(told, markup=False, soft_wrap=True)
     for missing in missing_files(config):
         OUT.print(f"not on this machine, the device needs it: {missing}", markup=False)
+    if absent := missing_provider(config.model.provider):
+        OUT.print(absent, markup=False, highlight=False, soft_wrap=True)
 
 
 @cli.command("replay")
@@ -158,6 +162,7 @@ cli.command()(audit)
 cli.command()(export)
 cli.command()(verify)
 cli.add_typer(models, name="models")
+cli.add_typer(doctor, name="doctor")
 
 
 @cli.command()

@@ -30,6 +30,7 @@ from edge.config_errors import explain, without_password
 from edge.counting import CountingSettings
 from edge.errors import ConfigError
 from edge.geometry import crosses_itself
+from edge.providers import Provider
 from edge.vocabulary import Anchor, Point
 from edge.zones import ZoneSettings
 
@@ -117,6 +118,7 @@ class ModelSection(Section):
     name: str = Field(default="nanodet-g-416-int8", examples=["nanodet-g-416-int8"])
     folder: ConfigPath | None = None
     threads: int = Field(default=2, ge=1, le=16, examples=[2])
+    provider: Provider = Field(default=Provider.CPU, examples=["cpu"])
     gate: bool = Field(default=True, examples=[True])
 
 
@@ -264,6 +266,8 @@ class Config(Section):
             relevant["camera"].pop("person_height")
         if not self.model.gate:
             relevant["gate"] = False
+        if self.model.provider is not Provider.CPU:
+            relevant["provider"] = str(self.model.provider)
         relevant["records"].pop("data_dir")
         text = json.dumps(relevant, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -31,6 +31,10 @@ class DownloadError(LobbyCountError):
     """A model file cannot be had from where it was asked for; the message says what to copy."""
 
 
+class ProviderError(BadInputError):
+    """What the config wants the model to run on is not there or does not run it."""
+
+
 class CameraError(BadInputError):
     """The camera or clip cannot be opened, or a clip cannot be decoded."""
 

@@ -107,6 +107,11 @@ def _check_request(entry: ModelEntry, source: str | None, adopt: bool) -> None:
             f"{entry.name} comes with lobbycount and needs no pulling; if its file is damaged,"
             " reinstall lobbycount."
         )
+    if entry.weights is not None:
+        raise BadInputError(
+            f"{entry.name} is two files, {entry.file} and {entry.weights.file}; make them with:"
+            " python models/recipes/ncnn_g.py, or copy both into the models folder."
+        )
     if entry.export and not source:
         raise BadInputError(
             f"Nobody offers {entry.name}: make it with `lobbycount models export {entry.export}`,"

@@ -4,6 +4,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from typing import TYPE_CHECKING
 
 import numpy as np
 import onnxruntime
@@ -11,7 +12,11 @@ import onnxruntime
 from edge.adapters.detector_onnx import OnnxDetector
 from edge.adapters.model_entry import ModelEntry
 from edge.errors import ModelError
+from edge.ports import Detector
 from edge.vocabulary import Frame, Image
+
+if TYPE_CHECKING:
+    from edge.adapters.detector_ncnn import NcnnDetector
 
 RUNS = 5
 
@@ -38,7 +43,7 @@ def check_runs(entry: ModelEntry, path: Path, picture: Image | None = None) -> C
     Raises ModelError when it is not the file of the entry, cannot be loaded, has other inputs
     or outputs, fails while running, or answers with something that is not a number.
     """
-    detector = OnnxDetector(entry, path)
+    detector = _opened(entry, path)
     image = noisy_picture(360, 640) if picture is None else picture
     frame = Frame(0.0, 0, image)
     try:
@@ -60,7 +65,19 @@ def check_runs(entry: ModelEntry, path: Path, picture: Image | None = None) -> C
     return Checked(len(found), 1000 * median(times))
 
 
-def _seconds(detector: OnnxDetector, frame: Frame) -> float:
+def _opened(entry: ModelEntry, path: Path) -> "OnnxDetector | NcnnDetector":
+    if entry.weights is None:
+        return OnnxDetector(entry, path)
+    try:
+        from edge.adapters.detector_ncnn import NcnnDetector  # noqa: PLC0415 - an extra
+    except ImportError as problem:
+        raise ModelError(
+            f"{entry.name} cannot be run without ncnn ({problem}); install lobbycount[ncnn]."
+        ) from problem
+    return NcnnDetector(entry, path)
+
+
+def _seconds(detector: Detector, frame: Frame) -> float:
     begin = time.perf_counter()
     detector.detect(frame)
     return time.perf_counter() - begin

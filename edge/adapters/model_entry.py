@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from edge.detection import Family, Head
@@ -45,6 +45,15 @@ class ModelInput:
 
 
 @dataclass(frozen=True, slots=True)
+class Weights:
+    """The second file of a model that has its weights apart, as ncnn's have."""
+
+    file: str
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class ModelEntry:
     """One model of the catalog; `file` and `card` are names within the models folder.
 
@@ -68,6 +77,7 @@ class ModelEntry:
     bytes: int | None = None
     url: str = ""
     export: str = ""
+    weights: Weights | None = None
 
     def __post_init__(self) -> None:
         for key, value in (("file", self.file), ("card", self.card)):
@@ -84,8 +94,20 @@ class ModelEntry:
     @property
     def hash(self) -> str:
         """Return 12 hex digits of what decides a detection: the file and its thresholds."""
-        deciding = (self.sha256, self.score_floor, self.sure_score, self.nms_iou)
+        deciding: tuple[object, ...] = (
+            *(self.sha256, self.score_floor, self.sure_score, self.nms_iou),
+            *((self.weights.sha256,) if self.weights else ()),
+        )
         return hashlib.sha256(repr(deciding).encode()).hexdigest()[:12]
+
+    def weights_entry(self) -> "ModelEntry | None":
+        """Return an entry that describes the second file; None when there is only one."""
+        second = self.weights
+        if second is None:
+            return None
+        return replace(
+            self, file=second.file, sha256=second.sha256, bytes=second.bytes, weights=None
+        )
 
 
 def parse_entry(raw: Mapping[str, Any]) -> ModelEntry:
@@ -95,6 +117,7 @@ def parse_entry(raw: Mapping[str, Any]) -> ModelEntry:
     parts = {
         "input": ModelInput(**raw["input"]),
         "head": Head(family=family, strides=strides, **head),
+        "weights": Weights(**raw["weights"]) if "weights" in raw else None,
     }
     return ModelEntry(**{**raw, **parts})
 

@@ -46,6 +46,8 @@ def what_is_wrong(entry: ModelEntry, size: int, sha256: str) -> str:
 def _remedy(entry: ModelEntry) -> str:
     if entry.shipped:
         return "reinstall lobbycount or restore the file from the release"
+    if entry.weights is not None or entry.file.endswith(".bin"):
+        return f"{entry.name} is not shipped, make it with: python models/recipes/ncnn_g.py"
     if entry.export:
         return f"{entry.name} is not shipped, make it with: lobbycount models export {entry.export}"
     adopt = " --adopt" if entry.sha256 is None else ""

@@ -252,3 +252,16 @@ def test_who_watches_the_device_changes_no_hash(tmp_path):
     path.write_text(text + "\nhealth: {prometheus_port: 80}\n", "utf-8")
     with pytest.raises(ConfigError, match=r"health.prometheus_port.*1024.*9464"):
         load(path)
+
+
+def test_another_provider_changes_the_hash_and_the_default_does_not(tmp_path):
+    good = (HERE / "configs" / "00-good.yaml").read_text("utf-8")
+    path = tmp_path / "lobby.yaml"
+
+    def hashed(model: str) -> str:
+        path.write_text(f"{good}model: {model}\n", "utf-8")
+        return load(path).hash()
+
+    assert "model:" not in good
+    assert hashed("{provider: cpu}") == hashed("{}") == "33791f7c19b3"
+    assert len({hashed("{provider: openvino}"), hashed("{provider: ncnn}"), hashed("{}")}) == 3

@@ -11,7 +11,9 @@ import cv2
 import pytest
 
 from edge.adapters.clock import SystemClock
+from edge.adapters.detectors import missing_provider
 from edge.adapters.model_catalog import load_catalog
+from edge.providers import Provider
 from edge.records import parse_counts, verify_chain
 from edge.vocabulary import TimeQuality
 
@@ -311,3 +313,14 @@ def test_replay_that_cannot_publish_fails_and_says_why(short_clip):
     )
     assert run.returncode == 1
     assert "3 records could not be delivered" in run.stderr
+
+
+def test_a_provider_that_is_not_there_is_told_by_check_and_stops_run(tmp_path, short_clip):
+    wanted = next(p for p in Provider if missing_provider(p))
+    path = config(tmp_path, short_clip.absolute(), model=f"model: {{provider: {wanted}}}")
+    checked = lobbycount("check", path)
+    assert checked.returncode == 0
+    assert missing_provider(wanted) in checked.stdout
+    started = lobbycount("run", "--config", path)
+    assert started.returncode == 2
+    assert missing_provider(wanted) in started.stderr

@@ -42,12 +42,27 @@ def test_a_run_leaves_outbox_key_and_health_file_and_nothing_else(tmp_path):
     assert written - given - journals == kept
 
 
-@pytest.mark.parametrize("package", ["onnxruntime", "cv2", "numpy", "lap"])
+@pytest.mark.parametrize("package", ["onnxruntime", "cv2", "numpy", "lap", "ncnn"])
 def test_no_native_library_knows_a_telemetry_collector(package):
     spec = importlib.util.find_spec(package)
+    if spec is None and package == "ncnn":
+        pytest.skip("needs the extra lobbycount[ncnn]")
     assert spec is not None
     assert spec.origin is not None
     libraries = list(Path(spec.origin).parent.rglob("*.so*"))
     assert libraries
     guilty = [p.name for p in libraries if any(c in p.read_bytes() for c in COLLECTORS)]
     assert guilty == []
+
+
+def test_ncnn_comes_without_the_downloader_in_its_package():
+    """Its model zoo fetches files with `requests`; the runtime beside it must not need that."""
+    if importlib.util.find_spec("ncnn") is None:
+        pytest.skip("needs the extra lobbycount[ncnn]")
+    asked = "import sys, edge.adapters.detector_ncnn; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", asked], check=True, capture_output=True, text=True, timeout=60
+    )
+    loaded = set(done.stdout.split())
+    assert "ncnn" in loaded
+    assert not {"requests", "urllib3", "ncnn.model_zoo", "ncnn.utils"} & loaded

@@ -101,7 +101,7 @@ def test_a_wide_picture_is_given_a_wide_input(frame):
     """Of the same people at the same scale the same is said, in fewer pixels."""
     wide = OnnxDetector(ENTRY, MODEL)
     found = wide.detect(Frame(0.0, 0, as_wide_as_16_to_9(frame)))
-    assert wide._canvas.shape == (1, 256, 416, 3)
+    assert wide._canvas.size == (416, 256)
     sure = found.boxes[found.scores >= 0.5] * [1024, 576, 1024, 576] - [128, 0, 128, 0]
     assert len(sure) == len(WALKERS)
     for walker in WALKERS:
@@ -113,7 +113,7 @@ def test_what_is_attended_to_is_seen_larger_and_nothing_else_is_seen(frame):
     near = OnnxDetector(ENTRY, MODEL)
     near.attend(Interest([(0.85, 0.5)], person_height=0.14))
     found = near.detect(frame)
-    assert near._canvas.shape == (1, 352, 288, 3), "277 by 323 pixels of the picture, none scaled"
+    assert near._canvas.size == (288, 352), "277 by 323 pixels of the picture, none scaled"
     right, middle = found.boxes[found.scores >= 0.5] * [768, 576, 768, 576]
     assert overlap(right, WALKERS[2]) > 0.6
     assert overlap(middle, WALKERS[0]) > 0.6
