@@ -164,7 +164,7 @@ def test_weights_that_are_missing_say_how_they_are_made(folder):
     (folder / ENTRY.weights.file).unlink()
     sentence = refusal(folder)
     assert ENTRY.weights.file in sentence
-    assert "models/recipes/ncnn_g.py makes both files" in sentence
+    assert "make it with: python models/recipes/ncnn_g.py" in sentence
 
 
 @needs_files
