@@ -101,8 +101,9 @@ class Pacer:
 
     def _follow_load(self, at: float, sample: "_Sample") -> None:
         s = self._settings
-        if self._full_at is None:
+        if self._full_at is None:  # the first picture also warms everything up
             self._full_at = at + s.window_s
+            return
         self._window.append(sample)
         while self._window[0].at < at - s.window_s and len(self._window) > 1:
             self._window.popleft()

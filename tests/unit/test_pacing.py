@@ -132,6 +132,14 @@ def test_one_slow_write_is_no_overload():
     assert board.rates == [8.0]
 
 
+def test_the_first_picture_takes_long_and_that_means_nothing():
+    board = Board()
+    board.at, board.dropped = board.at + 4.0, 31
+    board.decide(4.0)
+    board.live(60, work_s=0.05)
+    assert board.rates == [8.0]
+
+
 def test_heat_and_overload_together_are_the_slower_of_both():
     board = Board()
     board.live(11, work_s=0.13)
