@@ -8,8 +8,9 @@ Times are seconds on a clock that never jumps.
 """
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil, inf, log
+from math import ceil, floor, inf, log
 from statistics import fmean
 
 from edge.vocabulary import Pace, Slowdown
@@ -139,10 +140,9 @@ class Pacer:
         return fmean(sample.work_s for sample in self._window) * self._rates[step]
 
     def _would_lose(self, step: int) -> float:
-        """Return the share of due pictures that would come while another one is worked at."""
-        fps = self._rates[step]
-        lost = fmean(max(sample.work_s * fps - 1.0, 0.0) for sample in self._window)
-        return lost / (1.0 + lost)
+        """Return the share of due pictures that the works of the window would lose at a rate."""
+        lost = lost_pictures([sample.work_s for sample in self._window], self._rates[step])
+        return lost / (lost + len(self._window))
 
 
 class Sight:
@@ -214,3 +214,14 @@ def rates_fps(target_fps: float, least_fps: float, step_share: float) -> tuple[f
     ratio = least_fps / target_fps
     between = (round(target_fps * ratio ** (k / steps), 2) for k in range(1, steps))
     return (target_fps, *between, least_fps)
+
+
+def lost_pictures(works_s: Sequence[float], fps: float) -> int:
+    """Count the due pictures that are lost while others are worked at: only the newest waits."""
+    lost, late_s = 0, 0.0
+    for work_s in works_s:
+        done_s = late_s + work_s
+        came = floor(done_s * fps)
+        lost += max(came - 1, 0)
+        late_s = done_s - came / fps if came else 0.0
+    return lost

@@ -1,6 +1,6 @@
 """Whatever a board goes through, its rate stays in bounds, is explained and does not flap."""
 
-from itertools import pairwise
+from itertools import cycle, pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -70,16 +70,18 @@ WORKS_S = st.lists(st.floats(0.0, 1.0), min_size=1, max_size=6)
 
 @given(TARGETS_FPS, WORKS_S, WORKS_S)
 def test_a_steady_load_makes_it_fall_and_then_never_up_and_down(target, before, steady):
-    """The board works at one picture after another; what is due meanwhile is dropped."""
+    """Pictures come at equal distances; the newest waits until the last one is done."""
     pacer, at, dropped = Pacer(target), 0.0, 0
 
     def live(works_s, for_s):
         nonlocal at, dropped
-        until, k, fps = at + for_s, 0, [pacer.pace.fps]
+        until, late_s, works, fps = at + for_s, 0.0, cycle(works_s), [pacer.pace.fps]
         while at < until:
-            due_s, work_s = 1.0 / pacer.pace.fps, works_s[k % len(works_s)]
-            missed = int(work_s / due_s)
-            at, dropped, k = at + due_s * (1 + missed), dropped + missed, k + 1
+            due_s, work_s = 1.0 / pacer.pace.fps, next(works)
+            came = int((late_s + work_s) / due_s)
+            dropped += max(came - 1, 0)
+            at += work_s if came else due_s - late_s
+            late_s = late_s + work_s - came * due_s if came else 0.0
             pacer.decide(at, work_s=work_s, dropped=dropped, temperature_c=None)
             fps.append(pacer.pace.fps)
         return fps

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from edge.pacing import Pacer, PacingSettings, Sight, rates_fps
+from edge.pacing import Pacer, PacingSettings, Sight, lost_pictures, rates_fps
 from edge.vocabulary import Pace, Slowdown
 
 WHOLE = (8.0, 6.58, 5.4, 4.44, 3.65, 3.0)
@@ -48,6 +48,21 @@ def test_the_rates_go_down_to_the_least_in_equal_steps(target_fps, rates):
     assert found[-1] == min(target_fps, 3.0)
     assert rates in {None, found}
     assert all(0.79 <= b / a < 1 for a, b in pairwise(found))
+
+
+@pytest.mark.parametrize(
+    ("works_s", "lost"),
+    [
+        ([], 0),
+        ([0.24] * 9, 0),
+        ([0.4, 0.05, 0.05], 0),  # one comes meanwhile, and waits
+        ([0.6], 1),  # two come meanwhile, the newest waits
+        ([0.3, 0.3, 0.3, 0.3, 0.3, 0.3], 1),  # a little later each time
+        ([1.1], 3),
+    ],
+)
+def test_only_the_newest_picture_waits(works_s, lost):
+    assert lost_pictures(works_s, 4.0) == lost
 
 
 @pytest.mark.parametrize("temperature_c", [None, 20.0, 71.9, 77.9])
