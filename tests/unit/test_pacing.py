@@ -151,7 +151,7 @@ def test_the_first_picture_takes_long_and_that_means_nothing():
     board = Board()
     board.at, board.dropped = board.at + 4.0, 31
     board.decide(4.0)
-    board.live(60, work_s=0.05)
+    board.live(60, work_s=0.08)
     assert board.rates == [8.0]
 
 
