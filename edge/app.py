@@ -11,12 +11,14 @@ from types import FrameType
 import structlog
 
 from edge.adapters.camera_opencv import ClipSource, LiveSource, open_source
+from edge.adapters.camera_paced import PacedSource
 from edge.adapters.clock import RecordingClock, SystemClock, boot_id
 from edge.adapters.data_folder import claim
 from edge.adapters.detections_mot import MotDetections
 from edge.adapters.detector_gated import GatedDetector
 from edge.adapters.detectors import open_detector
 from edge.adapters.device_key import open_key
+from edge.adapters.health import temperature_c
 from edge.adapters.metrics_prometheus import Metrics
 from edge.adapters.model_catalog import load_catalog
 from edge.adapters.outbox_sqlite import SqliteOutbox
@@ -166,12 +168,15 @@ def _run(
     settings = ConfigInForce(config, dry_run, probation_s=probation_s)
     pipeline = build_pipeline(settings.current.config, outbox, timeline, interval_s=interval_s)
     model_hash = pipeline.provenance.model
+    paced = PacedSource(
+        source, config.camera.fps, monotonic=clock.monotonic, temperature_c=temperature_c
+    )
     service = Service(
         settings,
         clock,
         pipeline,
         outbox,
-        source,
+        paced,
         stages_of=partial(build_stages, model_hash=model_hash, interval_s=interval_s),
         interval_s=interval_s,
         spread_s=0.0 if isinstance(source, ClipSource) else SPREAD_S,
@@ -186,7 +191,7 @@ def _run(
         else None
     )
     with Watchdog(beats, lambda: monitor.words, os.environ), metrics or nullcontext():
-        service.run(source.frames())
+        service.run(paced.frames())
     return pipeline
 
 

@@ -204,11 +204,14 @@ def health(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -
     report, age_s = machine.read_report(folder)
     problems = report.problems(age_s)
     if as_json:
-        sys.stdout.write(json.dumps(asdict(report) | {"problems": problems}) + "\n")
+        told = asdict(report) | {"problems": problems, "notes": report.notes()}
+        sys.stdout.write(json.dumps(told) + "\n")
     else:
         OUT.print(tables.health_table(report, age_s))
         for problem in problems:
             OUT.print(f"problem: {problem}", style="bold red", markup=False)
+        for note in report.notes():
+            OUT.print(f"note: {note}", style="yellow", markup=False)
     if problems:
         raise typer.Exit(1)
 

@@ -3,7 +3,8 @@
 Pure text in, pure text out. The major version is in the topic (`pc/v1/…`), the
 minor in the payload (`"v"`); writers follow `config/schemas/`, readers ignore
 fields they do not know. A payload says the lowest minor version that describes it:
-1.1 added zones, and what has none is a 1.0 payload, byte for byte. So a reader
+1.1 added zones, and what has none is a 1.0 payload, byte for byte; 1.2 added the pace to
+`health`. So a reader
 that was written against 1.0 and is strict about it loses nothing it could read.
 """
 
@@ -21,6 +22,7 @@ from edge.vocabulary import (
     CoverageReason,
     Line,
     Message,
+    Pace,
     Provenance,
     StoredRecord,
     TimeQuality,
@@ -29,6 +31,7 @@ from edge.vocabulary import (
 
 VERSION = "1.0"
 LATER_VERSION = "1.1"
+PACE_VERSION = "1.2"
 Delivery = Literal["puback", "commit"]
 """What makes the device consider a record delivered; subscribers read it in `info` and `status`."""
 RECORD_RETENTION_DAYS = 35
@@ -75,6 +78,8 @@ class Health:
     """Closed intervals that are in memory only. With `time` since 1.1; None leaves both out."""
     time: TimeQuality | None = None
     """How good a date made now would be."""
+    pace: Pace | None = None
+    """How many pictures a second are wanted and asked for. Since 1.2; None leaves it out."""
 
 
 def checked_name(value: str, what: str = "name") -> str:
@@ -194,10 +199,15 @@ def health_message(
     accepted_ms = fields.pop("last_accepted_ms")
     fields["last_accepted_at"] = None if accepted_ms is None else iso_utc(accepted_ms)
     fields["at"] = iso_utc(at_ms)
+    del fields["pace"]
     version = LATER_VERSION
     if health.unsaved is None or health.time is None:
         del fields["unsaved"], fields["time"]
         version = VERSION
+    elif health.pace is not None:
+        fields |= {"fps_target": health.pace.target_fps, "fps_asked": health.pace.fps}
+        fields["slowed"] = health.pace.reason
+        version = PACE_VERSION
     expiry_s = HEALTH_LIVES_FOR_INTERVALS * interval_s
     text = _payload(dev, fields, version)
     return message(

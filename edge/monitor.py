@@ -8,7 +8,7 @@ from pathlib import Path
 import structlog
 
 from edge.adapters import health as machine
-from edge.adapters.camera_opencv import ClipSource, LiveSource
+from edge.adapters.camera_paced import PacedSource
 from edge.adapters.metrics_prometheus import Pulse
 from edge.delivery import Relay, RelayState
 from edge.errors import OutboxError
@@ -16,7 +16,7 @@ from edge.messages import Health
 from edge.pipeline import Pipeline, Step
 from edge.ports import Clock, Outbox
 from edge.sealing import iso_utc
-from edge.vocabulary import Bucket, CountBucket, CoverageReason, NoFrame, Outcome
+from edge.vocabulary import Bucket, CountBucket, CoverageReason, Frame, Outcome
 
 REPORT_INTERVAL_S = 10.0
 CLOCK_NOT_SET = "the clock is not set; intervals wait for their dates"
@@ -34,7 +34,7 @@ class Monitor:
         clock: Clock,
         pipeline: Pipeline,
         outbox: Outbox,
-        source: ClipSource | LiveSource,
+        source: PacedSource,
         *,
         shadow: Callable[[], str | None] = lambda: None,
     ) -> None:
@@ -45,6 +45,7 @@ class Monitor:
         self._started = clock.monotonic()
         self._reason: CoverageReason | None = CoverageReason.RESTART
         self._waited_for_time = pipeline.progress.waits_for_time
+        self._pace = source.pace
         self._frame_times: deque[float] = deque(maxlen=_RATE_FRAMES)
         self._report_at = self._started
         self._last_depth = 0
@@ -59,17 +60,15 @@ class Monitor:
         """People over each line, by line and direction, in the records of this run."""
 
     def tick(self, step: Step, relay: Relay) -> None:
-        """Note one step; tell the world at once when the video or the time came or went."""
-        before = self._reason, self._waited_for_time
+        """Note one step; tell the world at once when video, time or pace changed."""
+        before = self._reason, self._waited_for_time, self._pace
         self._waited_for_time = self._pipeline.progress.waits_for_time
-        if isinstance(step.item, NoFrame):
-            self._reason = step.item.reason
-        else:
-            self._reason = None
+        self._reason, self._pace = step.item.reason, self._source.pace
+        if isinstance(step.item, Frame):
             self._frame_times.append(step.item.at)
             self._seen_at = self._clock.monotonic()  # a clip has a time of its own
         self._connected = relay.state.connected
-        changed = (self._reason, self._waited_for_time) != before
+        changed = (self._reason, self._waited_for_time, self._pace) != before
         if changed:
             relay.refresh_health()
         if changed or self._clock.monotonic() >= self._report_at:
@@ -108,6 +107,7 @@ class Monitor:
             last_error=relay.last_error or self._own_trouble(),
             unsaved=progress.unsaved,
             time=progress.time,
+            pace=self._source.pace,
         )
 
     def _depth(self) -> int:
@@ -128,7 +128,8 @@ class Monitor:
         try:
             report = self._report(relay)
             pace = f", {report.fps:g} pictures/s" if report.fps else ""
-            self.words = "; ".join(report.problems(0.0)) or f"counting{pace}"
+            told = report.problems(0.0) or [f"counting{pace}"]
+            self.words = "; ".join([*told, *report.notes()])
             machine.write_report(self._folder, report)
         except (OSError, OutboxError) as error:
             _log.warning("health file not written", reason=str(error))
@@ -154,6 +155,9 @@ class Monitor:
             disk_free_mb=gauges.disk_free_mb,
             temperature_c=gauges.temperature_c,
             config_over_mqtt=self._shadow(),
+            fps_target=self._source.pace.target_fps,
+            fps_asked=self._source.pace.fps,
+            slowed=self._source.pace.reason,
         )
 
     def _fps(self) -> float | None:

@@ -137,7 +137,7 @@ class Pipeline:
         counted = self._counter.update(tracks)
         self._last_at = item.at
         now_ms = self._timeline.utc_ms(item.at)
-        watched = self._aggregator.watch(now_ms, getattr(item, "reason", None))
+        watched = self._aggregator.watch(now_ms, item.reason)
         occupancies = self._zones.update(tracks, watched=watched)
         self._aggregator.occupy(now_ms, occupancies)
         self._book(counted)

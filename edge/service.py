@@ -16,7 +16,7 @@ from typing import TypeVar
 import structlog
 
 from edge.adapters.camera_address import shown
-from edge.adapters.camera_opencv import ClipSource, LiveSource
+from edge.adapters.camera_paced import PacedSource
 from edge.calibration import Calibration, Conditions
 from edge.config import Config
 from edge.config_in_force import ConfigInForce
@@ -49,7 +49,7 @@ class Service:
         clock: Clock,
         pipeline: Pipeline,
         outbox: Outbox,
-        source: ClipSource | LiveSource,
+        source: PacedSource,
         *,
         stages_of: Callable[[Config], Stages],
         interval_s: float,

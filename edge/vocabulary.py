@@ -43,6 +43,13 @@ class CoverageReason(StrEnum):
     RESTART = "restart"
 
 
+class Slowdown(StrEnum):
+    """Why fewer pictures are looked at than wanted."""
+
+    HOT = "hot"
+    OVERLOAD = "overload"
+
+
 class TimeQuality(StrEnum):
     """How far the UTC date of a record can be trusted."""
 
@@ -81,11 +88,15 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One picture. `image` is (height, width, 3) uint8 BGR, masks already burned in."""
+    """One picture. `image` is (height, width, 3) uint8 BGR, masks already burned in.
+
+    reason: why the time since the last picture was not watched well enough, None when it was.
+    """
 
     at: float
     index: int
     image: Image
+    reason: CoverageReason | None = None
 
     @property
     def aspect(self) -> float:
@@ -100,6 +111,15 @@ class NoFrame:
 
     at: float
     reason: CoverageReason
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How many pictures a second are wanted, how many are asked for now, and why fewer."""
+
+    target_fps: float
+    fps: float
+    reason: Slowdown | None = None
 
 
 @dataclass(frozen=True, slots=True)

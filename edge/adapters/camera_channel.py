@@ -1,6 +1,6 @@
 """What a camera process and its parent share: a job, messages, one picture.
 
-Messages are JSON packets over a socket pair. The picture and two counters are
+Messages are JSON packets over a socket pair. The picture and three numbers are
 in anonymous shared memory (memfd): it has no name, so nothing can be left
 behind whoever dies, and it is never a file. Both sides import this, so it
 knows neither OpenCV nor the rest of the product.
@@ -50,7 +50,7 @@ class Pace(StrEnum):
 class Job:
     """What a camera process is to do, told over the socket: a URL may hold a password.
 
-    fps: pictures wanted per second. masks: polygons of normalised points.
+    fps: pictures wanted per second, to begin with. masks: polygons of normalised points.
     open_s, read_s: how long the network may take to connect, to deliver a picture.
     loop: begin again at the end of a file.
     """
@@ -128,15 +128,15 @@ def from_packet(packet: bytes) -> Word:
 
 
 class Board:
-    """The shared memory: two counters on the first page, then the picture."""
+    """The shared memory: three numbers on the first page, then the picture."""
 
     def __init__(self, fd: int) -> None:
-        """Map the counters; the file descriptor stays the caller's."""
+        """Map the numbers; the file descriptor stays the caller's."""
         self._fd = fd
         if os.fstat(fd).st_size == 0:
             os.ftruncate(fd, mmap.ALLOCATIONGRANULARITY)
-        self._counters: npt.NDArray[np.float64] = np.frombuffer(
-            mmap.mmap(fd, mmap.ALLOCATIONGRANULARITY), np.float64, 2
+        self._numbers: npt.NDArray[np.float64] = np.frombuffer(
+            mmap.mmap(fd, mmap.ALLOCATIONGRANULARITY), np.float64, 3
         )
         self.picture: Image | None = None
         """(height, width, 3) uint8 BGR in shared memory, once its size is known."""
@@ -144,20 +144,29 @@ class Board:
     @property
     def progress(self) -> float:
         """When the child last got anywhere, seconds on CLOCK_MONOTONIC; 0 before that."""
-        return float(self._counters[0])
+        return float(self._numbers[0])
 
     @progress.setter
     def progress(self, at: float) -> None:
-        self._counters[0] = at
+        self._numbers[0] = at
 
     @property
     def dropped(self) -> int:
         """How many due pictures the consumer was too slow for."""
-        return int(self._counters[1])
+        return int(self._numbers[1])
 
     @dropped.setter
     def dropped(self, count: int) -> None:
-        self._counters[1] = count
+        self._numbers[1] = count
+
+    @property
+    def fps(self) -> float:
+        """How many pictures a second the parent wants now."""
+        return float(self._numbers[2])
+
+    @fps.setter
+    def fps(self, fps: float) -> None:
+        self._numbers[2] = fps
 
     def map_picture(self, height: int, width: int) -> Image:
         """Make room for a picture and return it. Raises ValueError for an absurd size."""

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -74,6 +74,7 @@ class CameraProcess:
         self._reading = threading.Lock()
         self._memory: int | None = os.memfd_create("picture")
         self._board = Board(self._memory)
+        self._board.fps = job.fps
         self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
             with theirs:
@@ -92,6 +93,10 @@ class CameraProcess:
     def dropped(self) -> int:
         """How many due pictures nobody took in time."""
         return self._board.dropped
+
+    def set_fps(self, fps: float) -> None:
+        """Have so many pictures a second made and handed over from now on."""
+        self._board.fps = fps
 
     def want(self) -> None:
         """Ask for the newest picture."""
@@ -187,6 +192,7 @@ class Keeper:
         self._lock = threading.Lock()
         self._child: CameraProcess | None = None
         self._dropped_before = 0
+        self._fps: float | None = None
 
     @property
     def child(self) -> CameraProcess | None:
@@ -199,13 +205,20 @@ class Keeper:
         with self._lock:
             return self._dropped_before + (self._child.dropped if self._child else 0)
 
+    def set_fps(self, fps: float) -> None:
+        """Have so many pictures a second, from this process and the next ones; any thread."""
+        with self._lock:
+            self._fps = fps
+            if self._child is not None:
+                self._child.set_fps(fps)
+
     def start(self, job: Job) -> CameraProcess:
         """Start a process in place of the last. Raises ChildGoneError after `close`."""
         self.stop()
         with self._lock:
             if self.closed.is_set():
                 raise ChildGoneError("is not wanted any more")
-            self._child = CameraProcess(job)
+            self._child = CameraProcess(job if self._fps is None else replace(job, fps=self._fps))
             return self._child
 
     def stop(self) -> None:

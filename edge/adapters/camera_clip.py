@@ -83,6 +83,14 @@ class ClipSource:
         finally:
             self._keeper.stop()
 
+    def set_fps(self, fps: float) -> None:
+        """Take so many pictures a second of clip time from now on; not at speed max.
+
+        There a clip gives the same pictures on every machine.
+        """
+        if self._job.pace is not Pace.HELD:
+            self._keeper.set_fps(fps)
+
     def close(self) -> None:
         """End the clip; idempotent, callable from another thread."""
         self._keeper.close()

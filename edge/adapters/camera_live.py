@@ -83,6 +83,11 @@ class LiveSource:
         finally:
             self._keeper.stop()
 
+    def set_fps(self, fps: float) -> None:
+        """Take so many pictures a second from now on."""
+        self._quiet_s = max(_NO_FRAME_S, 2.0 / fps)
+        self._keeper.set_fps(fps)
+
     def close(self) -> None:
         """Release the camera; idempotent, callable from another thread."""
         self._keeper.close()

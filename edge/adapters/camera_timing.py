@@ -39,7 +39,14 @@ class Sampler:
         """Take a picture that is up to `slack_s` early for its tick."""
         self._fps, self._slack_s = fps, slack_s
         self._first: float | None = None
+        self._used_at: float | None = None
         self._next_tick = 0
+
+    def set_fps(self, fps: float) -> None:
+        """Go on at another rate; the next tick is one new step after the last used picture."""
+        if fps != self._fps:
+            self._fps, self._first = fps, self._used_at
+            self._next_tick = 0 if self._used_at is None else 1
 
     def wants(self, at: float) -> bool:
         """Say whether the picture of this moment is used; ask for each one, in order."""
@@ -48,7 +55,7 @@ class Sampler:
         position = (at - self._first + self._slack_s) * self._fps
         if position < self._next_tick:
             return False
-        self._next_tick = floor(position) + 1
+        self._next_tick, self._used_at = floor(position) + 1, at
         return True
 
 

@@ -38,6 +38,22 @@ class HealthReport:
     temperature_c: float | None
     config_over_mqtt: str | None = None
     """The rev of the config in force that came over MQTT; None: the file is in force."""
+    fps_target: float | None = None
+    fps_asked: float | None = None
+    slowed: str | None = None
+    """Why fewer pictures are asked for than wanted; see `notes`."""
+
+    def notes(self) -> list[str]:
+        """Return what is worth knowing though the device does its job, in words."""
+        if self.slowed is None:
+            return []
+        advice = {
+            "hot": "the board is hot: does air reach it? 设备过热，请检查通风",
+            "overload": "a picture takes too long: lower camera.fps or the camera's resolution"
+            " 处理不过来，请降低帧率或分辨率",
+        }
+        why = advice.get(self.slowed, self.slowed)
+        return [f"{self.fps_asked:g} of {self.fps_target:g} pictures a second; {why}"]
 
     def problems(self, age_s: float) -> list[str]:
         """Return what is wrong, in words; empty when the device does its job."""

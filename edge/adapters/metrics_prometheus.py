@@ -16,7 +16,7 @@ from prometheus_client.exposition import start_wsgi_server
 from prometheus_client.registry import Collector
 
 from edge.messages import Health
-from edge.vocabulary import TimeQuality
+from edge.vocabulary import Pace, Slowdown, TimeQuality
 
 ADDRESS = "127.0.0.1"
 
@@ -116,12 +116,22 @@ def _values(health: Health) -> Iterator[tuple[str, str, float | None]]:
     yield "clock_trusted", "1: the dates of intervals can be trusted.", float(trusted)
     yield "trouble", "1: health has an error.", float(health.last_error is not None)
     yield "frames_per_second", "Pictures looked at.", health.fps
+    if health.pace is not None:
+        yield from _pace(health.pace)
     yield "detect_seconds", "What the detector takes for a picture.", _times(health.detect_ms, 1e-3)
     yield "temperature_celsius", "Of the processor.", health.temperature_c
     yield "memory_bytes", "Resident memory.", _times(health.memory_mb, 1e6)
     yield "disk_free_bytes", "Where the outbox lies.", _times(health.disk_free_mb, 1e6)
     accepted_s = _times(health.last_accepted_ms, 1e-3)
     yield "last_accepted_timestamp_seconds", "When records were last accepted, UTC.", accepted_s
+
+
+def _pace(pace: Pace) -> Iterator[tuple[str, str, float | None]]:
+    yield "frames_per_second_target", "Pictures wanted.", pace.target_fps
+    yield "frames_per_second_asked", "Pictures asked of the camera now.", pace.fps
+    for reason in Slowdown:
+        why = f"1: fewer pictures are asked for than wanted, because of: {reason}."
+        yield f"slowed_{reason}", why, float(pace.reason is reason)
 
 
 def _times(value: float | None, factor: float) -> float | None:

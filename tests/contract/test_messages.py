@@ -32,7 +32,9 @@ from edge.vocabulary import (
     Line,
     Message,
     Outcome,
+    Pace,
     Provenance,
+    Slowdown,
     StoredRecord,
     TimeQuality,
 )
@@ -171,6 +173,42 @@ def test_health_of_the_second_version_is_byte_equal_to_its_golden_payload() -> N
     for field in payload:
         with pytest.raises(ValidationError):
             validator("health").validate({k: v for k, v in payload.items() if k != field})
+
+
+PACED_HEALTH = replace(
+    FULL_HEALTH, fps=5.3, temperature_c=78.4, pace=Pace(8.0, 5.4, Slowdown.HOT), last_error=None
+)
+
+
+def test_health_of_the_third_version_is_byte_equal_to_its_golden_payload() -> None:
+    message = health_message(TENANT, DEV, T0 + 1, PACED_HEALTH, interval_s=300)
+    assert message.payload == (GOLDEN / "health-1.2.json").read_bytes()
+    assert message.properties[0] == ("schema", "health/1.2")
+    payload = json.loads(message.payload)
+    validator("health").validate(payload)
+    for wrong in ({"v": "1.0"}, {"v": "1.1"}, {"slowed": "dark"}, {"fps_asked": 0}, {"face": 1}):
+        with pytest.raises(ValidationError):
+            validator("health").validate(payload | wrong)
+    for field in payload:
+        with pytest.raises(ValidationError):
+            validator("health").validate({k: v for k, v in payload.items() if k != field})
+
+
+@pytest.mark.parametrize("reason", [None, *Slowdown])
+def test_health_says_why_fewer_pictures_are_asked_for(reason: Slowdown | None) -> None:
+    health = replace(PACED_HEALTH, pace=Pace(8.0, 3.0 if reason else 8.0, reason))
+    payload = json.loads(health_message(TENANT, DEV, T0, health, interval_s=300).payload)
+    validator("health").validate(payload)
+    assert payload["slowed"] == reason
+    assert (payload["fps_target"], payload["fps_asked"]) == (8, 3 if reason else 8)
+
+
+@pytest.mark.parametrize("field", ["unsaved", "time"])
+def test_health_without_a_clock_has_no_pace_either(field: str) -> None:
+    health = replace(PACED_HEALTH, **{field: None})
+    payload = json.loads(health_message(TENANT, DEV, T0, health, interval_s=300).payload)
+    assert payload["v"] == "1.0"
+    validator("health").validate(payload)
 
 
 @pytest.mark.parametrize("field", ["unsaved", "time"])

@@ -14,11 +14,14 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import structlog
 
+from edge.adapters.camera_channel import Job, Pace
 from edge.adapters.camera_opencv import ClipSource, Kind, LiveSource, Patience
+from edge.adapters.camera_process import open_capture
 from edge.adapters.clock import SystemClock
 from edge.errors import CameraError
 from edge.testing import ManualClock
@@ -137,6 +140,23 @@ def test_a_slow_consumer_gets_the_newest_picture_and_the_drops_are_counted() -> 
         after = next(frames)
         assert after.index - before.index >= 6
         assert source.dropped == after.index - before.index - 1
+
+
+def test_a_large_picture_is_decoded_by_more_threads_than_a_small_one(tmp_path: Path) -> None:
+    large = tmp_path / "large.avi"
+    writer = cv2.VideoWriter(str(large), cv2.VideoWriter.fourcc(*"mp4v"), 10, (1920, 1080))
+    for grey in range(5):
+        writer.write(np.full((1080, 1920, 3), 40 * grey, np.uint8))
+    writer.release()
+    threads = {}
+    for path in (CLIP, large):
+        job = Job(Kind.FILE, str(path), 10.0, (), Pace.HELD, 2.0, 1.0)
+        capture = open_capture(job)
+        threads[path] = int(capture.get(cv2.CAP_PROP_N_THREADS))
+        capture.release()
+    assert threads[CLIP] == 1
+    assert threads[large] == len(os.sched_getaffinity(0))
+    assert [frame.index for frame in ClipSource(large, 10, "max").frames()] == [0, 1, 2, 3, 4]
 
 
 def test_a_picture_stays_as_it_is_after_the_next_one_came() -> None:

@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from edge.adapters.metrics_prometheus import Metrics, Pulse
 from edge.messages import Health
-from edge.vocabulary import CoverageReason, TimeQuality
+from edge.vocabulary import CoverageReason, Pace, Slowdown, TimeQuality
 
 CLIP = Path("tests/data/vtest.mp4").absolute()
 FULL = Health(
@@ -30,6 +30,7 @@ FULL = Health(
     last_accepted_ms=1_767_225_600_000,
     unsaved=2,
     time=TimeQuality.NTP,
+    pace=Pace(8.0, 6.58, Slowdown.HOT),
 )
 PULSE = Pulse(frames=120, dropped=4, frame_age_s=0.25, connected=True)
 MOVING = {
@@ -85,6 +86,10 @@ def test_every_gauge_of_health_and_the_totals(port):
         ("lobbycount_clock_trusted",): 1,
         ("lobbycount_trouble",): 0,
         ("lobbycount_frames_per_second",): 7.5,
+        ("lobbycount_frames_per_second_target",): 8.0,
+        ("lobbycount_frames_per_second_asked",): 6.58,
+        ("lobbycount_slowed_hot",): 1,
+        ("lobbycount_slowed_overload",): 0,
         ("lobbycount_detect_seconds",): pytest.approx(0.017),
         ("lobbycount_temperature_celsius",): 51.5,
         ("lobbycount_memory_bytes",): 2e8,

@@ -83,6 +83,20 @@ def test_sampling_keeps_the_wanted_rate(fps: float, rounded_to: int) -> None:
     assert used == round(10 * fps)
 
 
+@pytest.mark.parametrize("change_at", [0, 1, 7, 50])
+def test_another_rate_holds_from_the_last_used_picture_on(change_at: int) -> None:
+    sampler, used = Sampler(8, slack_s=0.001), []
+    for i in range(300):
+        sampler.set_fps(3.0 if i >= change_at else 8.0)
+        if sampler.wants(i / 25):
+            used.append(i)
+    before = sum(i < change_at for i in used)
+    gaps = [b - a for a, b in itertools.pairwise(used[before:])]
+    assert set(gaps) <= {8, 9}, "a third of a second of 25 pictures a second"
+    if before:
+        assert used[before] - used[before - 1] in {8, 9}
+
+
 def test_a_gap_is_not_made_up_for_by_a_burst() -> None:
     sampler = Sampler(10, slack_s=0.001)
     moments = [0.0, 0.1, 5.0, 5.04, 5.08, 5.1]

@@ -1,4 +1,5 @@
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
 
 import pytest
 
@@ -44,6 +45,23 @@ def test_a_device_that_does_its_job_has_no_problems():
 def test_each_problem_is_named(report, age_s, said):
     (problem,) = report.problems(age_s)
     assert said in problem
+
+
+@pytest.mark.parametrize(("reason", "said"), [("hot", "设备过热"), ("overload", "处理不过来")])
+def test_a_slower_pace_is_noted_and_is_no_problem(reason, said):
+    report = replace(GOOD, fps_target=8.0, fps_asked=4.44, slowed=reason)
+    (note,) = report.notes()
+    assert note.startswith("4.44 of 8 pictures a second; ")
+    assert said in note
+    assert report.problems(5.0) == GOOD.notes() == []
+
+
+def test_a_report_of_the_version_before_is_read(tmp_path):
+    before = {
+        k: v for k, v in asdict(GOOD).items() if k not in {"fps_target", "fps_asked", "slowed"}
+    }
+    (tmp_path / "health.json").write_text(json.dumps(before), "utf-8")
+    assert read_report(tmp_path)[0] == GOOD
 
 
 def test_a_report_comes_back_as_it_was_written(tmp_path):

@@ -26,7 +26,9 @@ from edge.vocabulary import (
     Line,
     NoFrame,
     Outcome,
+    Pace,
     Provenance,
+    Slowdown,
     TimeQuality,
 )
 
@@ -49,9 +51,10 @@ def person(y):
 
 
 class Source:
-    """A camera of which only the lost pictures are asked."""
+    """A camera of which only the lost pictures and the pace are asked."""
 
     dropped = 7
+    pace = Pace(8.0, 8.0)
 
 
 class Bench:
@@ -71,7 +74,8 @@ class Bench:
             timeline=Timeline(self.clock),
             interval_ms=300_000,
         )
-        self.monitor = Monitor(folder, self.clock, self.pipeline, self.outbox, Source())
+        self.source = Source()
+        self.monitor = Monitor(folder, self.clock, self.pipeline, self.outbox, self.source)
         self.broker = RecordingBroker()
         self.relay = Relay(
             self.outbox,
@@ -149,6 +153,31 @@ def test_lost_video_is_told_at_once(tmp_path, reason):
     bench.monitor.tick(step, bench.relay)
     assert bench.published() == before + 1
     assert bench.monitor.health(RelayState()).video is reason
+
+
+def test_a_slower_pace_is_told_at_once_and_why(tmp_path):
+    bench = Bench(tmp_path)
+    bench.see(0, 0.1)
+    before = bench.published()
+    bench.source.pace = Pace(8.0, 5.4, Slowdown.HOT)
+    bench.see(1, 0.2)
+    assert bench.published() == before + 1
+    assert bench.monitor.health(RelayState()).pace == Pace(8.0, 5.4, Slowdown.HOT)
+    report, _ = read_report(tmp_path)
+    assert (report.fps_target, report.fps_asked, report.slowed) == (8.0, 5.4, "hot")
+    assert report.problems(1.0) == []
+    assert "5.4 of 8 pictures a second" in report.notes()[0]
+    assert report.notes()[0] in bench.monitor.words
+
+
+def test_pictures_that_are_too_few_are_no_healthy_video(tmp_path):
+    bench = Bench(tmp_path)
+    bench.see(0, 0.1)
+    few = Frame(1.0, 1, PICTURE, CoverageReason.OVERLOAD)
+    bench.monitor.tick(bench.pipeline.step(few), bench.relay)
+    assert bench.monitor.health(RelayState()).video is CoverageReason.OVERLOAD
+    bench.see(2, 1.2)
+    assert bench.monitor.health(RelayState()).video is None
 
 
 def test_totals_move_when_an_interval_becomes_a_record_and_not_before(tmp_path):

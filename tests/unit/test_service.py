@@ -23,7 +23,7 @@ from edge.shadow_messages import desired_message
 from edge.testing import ManualClock, MemoryOutbox, ScriptedDetector
 from edge.timeline import PLAUSIBLE_FROM_S, Timeline
 from edge.tracking import Tracker
-from edge.vocabulary import Detections, Frame, Outcome
+from edge.vocabulary import Detections, Frame, Outcome, Pace
 
 PICTURE = np.zeros((90, 160, 3), np.uint8)
 INTERVAL_S = 900.0
@@ -42,6 +42,7 @@ WALK = [person(0.3 + 0.01 * k) for k in range(61)]
 
 class NoSource:
     dropped = 0
+    pace = Pace(8.0, 8.0)
 
 
 class Bench:
