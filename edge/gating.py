@@ -39,10 +39,10 @@ class GateCounts:
     same: int = 0
 
     @property
-    def share_same(self) -> float | None:
-        """The share that was not looked at; None before the first picture."""
+    def share(self) -> float | None:
+        """The share that was looked at; None before the first picture."""
         pictures = self.looked + self.same
-        return self.same / pictures if pictures else None
+        return self.looked / pictures if pictures else None
 
 
 class Gate:

@@ -80,6 +80,9 @@ class Health:
     """How good a date made now would be."""
     pace: Pace | None = None
     """How many pictures a second are wanted and asked for. Since 1.2; None leaves it out."""
+    looked: float | None = None
+    """Share of pictures in which the detector looked; in the others nothing had changed. With
+    `pace` since 1.2; None where it looks at every one."""
 
 
 def checked_name(value: str, what: str = "name") -> str:
@@ -199,14 +202,14 @@ def health_message(
     accepted_ms = fields.pop("last_accepted_ms")
     fields["last_accepted_at"] = None if accepted_ms is None else iso_utc(accepted_ms)
     fields["at"] = iso_utc(at_ms)
-    del fields["pace"]
+    del fields["pace"], fields["looked"]
     version = LATER_VERSION
     if health.unsaved is None or health.time is None:
         del fields["unsaved"], fields["time"]
         version = VERSION
     elif health.pace is not None:
         fields |= {"fps_target": health.pace.target_fps, "fps_asked": health.pace.fps}
-        fields["slowed"] = health.pace.reason
+        fields |= {"slowed": health.pace.reason, "looked": health.looked}
         version = PACE_VERSION
     expiry_s = HEALTH_LIVES_FOR_INTERVALS * interval_s
     text = _payload(dev, fields, version)

@@ -107,6 +107,7 @@ class Monitor:
             last_error=relay.last_error or self._own_trouble(),
             unsaved=progress.unsaved,
             time=progress.time,
+            looked=self._looked(),
             pace=self._source.pace,
         )
 
@@ -122,6 +123,11 @@ class Monitor:
     def _own_trouble(self) -> str | None:
         clock = CLOCK_NOT_SET if self._pipeline.progress.waits_for_time else None
         return "; ".join(filter(None, (clock, self._unreadable, self._outbox.trouble))) or None
+
+    def _looked(self) -> float | None:
+        looks = self._pipeline.progress.looks
+        share = None if looks is None else looks.share
+        return None if share is None else round(share, 3)
 
     def report(self, relay: RelayState) -> None:
         """Write the health file; a sick disk must not stop the counting."""
@@ -158,6 +164,7 @@ class Monitor:
             fps_target=self._source.pace.target_fps,
             fps_asked=self._source.pace.fps,
             slowed=self._source.pace.reason,
+            looked=gauges.looked,
         )
 
     def _fps(self) -> float | None:

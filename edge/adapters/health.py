@@ -42,6 +42,8 @@ class HealthReport:
     fps_asked: float | None = None
     slowed: str | None = None
     """Why fewer pictures are asked for than wanted; see `notes`."""
+    looked: float | None = None
+    """Share of pictures in which the detector looked; in the others nothing had changed."""
 
     def notes(self) -> list[str]:
         """Return what is worth knowing though the device does its job, in words."""

@@ -118,6 +118,7 @@ def _values(health: Health) -> Iterator[tuple[str, str, float | None]]:
     yield "frames_per_second", "Pictures looked at.", health.fps
     if health.pace is not None:
         yield from _pace(health.pace)
+    yield "looked_ratio", "Share of pictures looked at; the others had not changed.", health.looked
     yield "detect_seconds", "What the detector takes for a picture.", _times(health.detect_ms, 1e-3)
     yield "temperature_celsius", "Of the processor.", health.temperature_c
     yield "memory_bytes", "Resident memory.", _times(health.memory_mb, 1e6)

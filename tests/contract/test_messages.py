@@ -176,7 +176,12 @@ def test_health_of_the_second_version_is_byte_equal_to_its_golden_payload() -> N
 
 
 PACED_HEALTH = replace(
-    FULL_HEALTH, fps=5.3, temperature_c=78.4, pace=Pace(8.0, 5.4, Slowdown.HOT), last_error=None
+    FULL_HEALTH,
+    fps=5.3,
+    temperature_c=78.4,
+    pace=Pace(8.0, 5.4, Slowdown.HOT),
+    looked=0.125,
+    last_error=None,
 )
 
 

@@ -31,6 +31,7 @@ FULL = Health(
     unsaved=2,
     time=TimeQuality.NTP,
     pace=Pace(8.0, 6.58, Slowdown.HOT),
+    looked=0.25,
 )
 PULSE = Pulse(frames=120, dropped=4, frame_age_s=0.25, connected=True)
 MOVING = {
@@ -90,6 +91,7 @@ def test_every_gauge_of_health_and_the_totals(port):
         ("lobbycount_frames_per_second_asked",): 6.58,
         ("lobbycount_slowed_hot",): 1,
         ("lobbycount_slowed_overload",): 0,
+        ("lobbycount_looked_ratio",): 0.25,
         ("lobbycount_detect_seconds",): pytest.approx(0.017),
         ("lobbycount_temperature_celsius",): 51.5,
         ("lobbycount_memory_bytes",): 2e8,

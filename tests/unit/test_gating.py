@@ -66,8 +66,8 @@ def test_looks_are_counted(gate):
         assert not gate.is_due(at, STILL)
     gate.looked(10.4, 0)
     assert (gate.counts.looked, gate.counts.same) == (2, 3)
-    assert gate.counts.share_same == 0.6
-    assert Gate().counts.share_same is None
+    assert gate.counts.share == 0.4
+    assert Gate().counts.share is None
 
 
 class Asked:

@@ -12,6 +12,7 @@ from edge.aggregation import Aggregator
 from edge.counting import Counter
 from edge.delivery import Relay, RelayState
 from edge.errors import OutboxError
+from edge.gating import GateCounts
 from edge.messages import health_message
 from edge.monitor import CLOCK_NOT_SET, Monitor
 from edge.pipeline import Pipeline, Stages
@@ -153,6 +154,17 @@ def test_lost_video_is_told_at_once(tmp_path, reason):
     bench.monitor.tick(step, bench.relay)
     assert bench.published() == before + 1
     assert bench.monitor.health(RelayState()).video is reason
+
+
+def test_how_often_the_detector_looked_is_told(tmp_path):
+    bench = Bench(tmp_path)
+    assert bench.monitor.health(RelayState()).looked is None, "it looks at every picture"
+    bench.pipeline.progress.looks = GateCounts()
+    assert bench.monitor.health(RelayState()).looked is None
+    bench.pipeline.progress.looks = GateCounts(looked=1, same=6)
+    assert bench.monitor.health(RelayState()).looked == 0.143
+    bench.monitor.report(RelayState())
+    assert read_report(tmp_path)[0].looked == 0.143
 
 
 def test_a_slower_pace_is_told_at_once_and_why(tmp_path):
