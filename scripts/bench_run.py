@@ -9,11 +9,15 @@ peak resident sizes is printed too. Processor time includes start and model load
 
 import argparse
 import json
+import os
 import resource
+import socket
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
+from contextlib import suppress
 from pathlib import Path
 
 from edge.adapters.lab_broker import LabBroker
@@ -44,10 +48,15 @@ def main() -> None:
             ),
             encoding="utf-8",
         )  # fmt: skip
+        port = _free_port()
+        config.write_text(
+            f"{config.read_text('utf-8')}health: {{prometheus_port: {port}}}\n", "utf-8"
+        )
         command = [sys.executable, "-m", "edge", "run", "--config", str(config)]
         before = _children_cpu_s()
         began = time.perf_counter()
         with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+            start_s = _first_picture(process, port, began)
             peak_pss, peak_rss = _watch(process)
         if process.returncode:
             raise SystemExit(f"lobbycount run failed with exit code {process.returncode}")
@@ -57,7 +66,7 @@ def main() -> None:
         frames = json.loads((folder / "health.json").read_text(encoding="utf-8"))["frames"]
     row = {
         "clip": CLIP.name, "fps": options.fps, "threads": options.threads, "frames": frames,
-        "wall_s": round(wall_s, 1), "cpu_s": round(cpu_s, 2),
+        "start_s": round(start_s, 2), "wall_s": round(wall_s, 1), "cpu_s": round(cpu_s, 2),
         "cpu_ms_per_frame": round(1000 * cpu_s / frames, 2),
         "cores_busy": round(cpu_s / wall_s, 3),
         "peak_pss_mb": round(peak_pss / 1024, 1), "peak_rss_mb": round(peak_rss / 1024, 1),
@@ -75,6 +84,24 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
+def _first_picture(process: subprocess.Popen[bytes], port: int, began: float) -> float:
+    """Return how long it took from the start until the first picture was counted, in seconds."""
+    while process.poll() is None:
+        with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as page:
+            text = page.read().decode()
+            if "lobbycount_frames_total 0.0" not in text and "lobbycount_frames_total" in text:
+                return time.perf_counter() - began
+        time.sleep(0.01)
+    raise SystemExit("lobbycount run ended before the first picture")
+
+
 def _children_cpu_s() -> float:
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
@@ -84,11 +111,16 @@ def _watch(process: subprocess.Popen[bytes]) -> tuple[int, int]:
     """Sample the process tree until it ends; return peak summed PSS and RSS in KiB."""
     peak_pss = peak_rss = 0
     while process.poll() is None:
-        sizes = [_sizes(pid) for pid in _tree(process.pid)]
-        peak_pss = max(peak_pss, sum(pss for pss, _ in sizes))
-        peak_rss = max(peak_rss, sum(rss for _, rss in sizes))
+        pss, rss = sizes_of_tree(process.pid)
+        peak_pss, peak_rss = max(peak_pss, pss), max(peak_rss, rss)
         time.sleep(SAMPLE_S)
     return peak_pss, peak_rss
+
+
+def sizes_of_tree(pid: int | None = None) -> tuple[int, int]:
+    """Return the summed PSS and RSS of a process, or this one, and its children, in KiB."""
+    sizes = [_sizes(each) for each in _tree(pid or os.getpid())]
+    return sum(pss for pss, _ in sizes), sum(rss for _, rss in sizes)
 
 
 def _tree(pid: int) -> list[int]:
