@@ -2,10 +2,14 @@
 
 The question is put to the last picture that was looked at, not to the one before, so that what
 changes slowly adds up. A picture that is not looked at counts as one with the same people in it
-at another time: that is what a detector would say of equal pixels.
+at another time: that is what a detector would say of equal pixels, were it the same each time.
+It is not: somebody who stands still is found in one picture and missed in the next. So after
+every change in the number of people each picture is looked at for longer than a track lives on
+without being seen.
 """
 
 from dataclasses import dataclass
+from math import inf
 
 import numpy as np
 
@@ -21,14 +25,17 @@ class GateSettings:
         everywhere, people are somewhere.
     most_step: a larger difference is a change in any case; somebody may fill half the picture.
     empty_refresh_s, occupied_refresh_s: how long what was seen may stand for what is there,
-        without and with people in it.
+        without and with people in it. No picture is kept for longer than 2 s, not even a small
+        grey one to compare with.
+    settle_s: how long every picture is looked at after the number of people has changed.
     """
 
     least_step: float = 2.0
     noise_steps: float = 2.5
     most_step: float = 6.0
-    empty_refresh_s: float = 2.0
+    empty_refresh_s: float = 1.6
     occupied_refresh_s: float = 0.5
+    settle_s: float = 3.0
 
 
 @dataclass(slots=True)
@@ -52,7 +59,8 @@ class Gate:
         """Begin without a picture: the first one is looked at."""
         self._settings = settings or GateSettings()
         self._looked_at: float | None = None
-        self._occupied = False
+        self._people = 0
+        self._settled_at = -inf
         self.counts = GateCounts()
 
     def is_due(self, at: float, changes: FloatArray) -> bool:
@@ -67,14 +75,16 @@ class Gate:
 
     def looked(self, at: float, people: int) -> None:
         """Note what a look has found."""
-        self._looked_at, self._occupied = at, people > 0
+        if people != self._people:
+            self._settled_at = at + self._settings.settle_s
+        self._looked_at, self._people = at, people
         self.counts.looked += 1
 
     def _is_old(self, at: float) -> bool:
-        if self._looked_at is None:
+        if self._looked_at is None or at < self._settled_at:
             return True
         settings = self._settings
-        limit_s = settings.occupied_refresh_s if self._occupied else settings.empty_refresh_s
+        limit_s = settings.occupied_refresh_s if self._people else settings.empty_refresh_s
         # A little less, so that pictures at equal distances are not late by one of them.
         return at - self._looked_at >= limit_s - 1e-3
 

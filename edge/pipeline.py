@@ -132,6 +132,7 @@ class Pipeline:
             self.progress.frames += 1
             self.progress.last_frame_at = item.at
         else:
+            self._detector.forget()
             detections = _nobody(self._aspect)
         tracks = self._tracker.update(detections, item.at)
         counted = self._counter.update(tracks)

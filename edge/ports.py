@@ -45,6 +45,10 @@ class Detector(Protocol):
         """Say what of the pictures has to be looked at from now on; at first it is everything."""
         ...
 
+    def forget(self) -> None:
+        """Keep nothing of the pictures so far: there are none now. Cheap, and idempotent."""
+        ...
+
 
 class Outbox(Protocol):
     """Durable queue of sealed records, safe to use from two threads."""

@@ -77,6 +77,9 @@ class ScriptedDetector:
     def attend(self, interest: Interest) -> None:
         """Nothing: they come as they are."""
 
+    def forget(self) -> None:
+        """Nothing: there are no pictures behind them."""
+
     def detect(self, frame: Frame) -> Detections:
         """Return what the script has for this frame."""
         self.seen.append(frame.index)

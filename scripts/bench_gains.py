@@ -93,6 +93,9 @@ class Timed:
     def attend(self, interest: Interest) -> None:
         self._inner.attend(interest)
 
+    def forget(self) -> None:
+        self._inner.forget()
+
 
 @dataclass(slots=True)
 class Run:

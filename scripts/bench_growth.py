@@ -77,6 +77,9 @@ class Crowd:
     def attend(self, interest: Interest) -> None:
         """Everything is in sight."""
 
+    def forget(self) -> None:
+        """There are no pictures."""
+
 
 def main() -> None:
     options = _options()

@@ -38,6 +38,12 @@ class Canvas:
         """Draw only this from the next picture on."""
         self._interest, self._letterbox = interest, None
 
+    def wipe(self) -> None:
+        """Leave nothing of the picture: what the network has answered to is not kept."""
+        self._pixels.fill(self._wanted.pad)
+        if self._tensor is not self._pixels:
+            self._tensor.fill(0)
+
     def draw(self, image: Image) -> Letterbox:
         """Resize what is looked at into the canvas; the rest of it is painted once."""
         height, width = image.shape[:2]

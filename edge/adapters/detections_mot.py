@@ -64,6 +64,9 @@ class MotDetections:
     def attend(self, interest: Interest) -> None:
         """Nothing: they come as they are."""
 
+    def forget(self) -> None:
+        """Nothing: there are no pictures behind them."""
+
     def detect(self, frame: Frame) -> Detections:
         """Return what the file has for a frame, best first."""
         found = sorted(self._rows.get(frame.index + 1, ()), key=lambda row: -row[4])

@@ -46,6 +46,11 @@ class GatedDetector:
         self._detector.attend(interest)
         self._interest, self._answer = interest, None
 
+    def forget(self) -> None:
+        """Drop what the next picture would be compared with; it is looked at."""
+        self._detector.forget()
+        self._seen = self._answer = None
+
     def _small(self, image: Image) -> Image:
         """Return what is looked at as SMALL, in the green of the camera, which is most of grey."""
         height, width = image.shape[:2]

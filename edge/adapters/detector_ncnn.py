@@ -70,9 +70,13 @@ class NcnnDetector:
         """Look at this from the next picture on."""
         self._canvas.attend(interest)
 
+    def forget(self) -> None:
+        """Nothing: no picture outlives the answer to it."""
+
     def _outputs(self, width: int, height: int) -> list[FloatArray]:
         wanted = self._entry.input
         tensor = ncnn.Mat.from_pixels(self._canvas.pixels, _PIXELS[wanted.colour], width, height)
+        self._canvas.wipe()
         if wanted.scale != 1:
             tensor.substract_mean_normalize([], [wanted.scale] * 3)
         run = self._net.create_extractor()

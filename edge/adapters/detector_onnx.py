@@ -67,11 +67,15 @@ class OnnxDetector:
         outputs: list[FloatArray] = self._session.run(
             None, {self._input_name: self._canvas.tensor()}
         )
+        self._canvas.wipe()
         return outputs
 
     def attend(self, interest: Interest) -> None:
         """Look at this from the next picture on."""
         self._canvas.attend(interest)
+
+    def forget(self) -> None:
+        """Nothing: no picture outlives the answer to it."""
 
     def _open(self, size: tuple[int, int]) -> None:
         """Load the model for inputs of this width and height."""

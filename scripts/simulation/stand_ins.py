@@ -41,6 +41,9 @@ class NoDetector:
     def attend(self, interest: Interest) -> None:
         pass
 
+    def forget(self) -> None:
+        pass
+
 
 class NoTracker:
     """A tracker that follows nobody."""

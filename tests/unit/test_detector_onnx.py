@@ -122,6 +122,11 @@ def test_what_is_attended_to_is_seen_larger_and_nothing_else_is_seen(frame):
     assert len(near.detect(frame).boxes) >= len(WALKERS)
 
 
+def test_nothing_of_a_picture_is_left_in_the_network_s_input(detector, frame):
+    assert len(detector.detect(frame)) > 0
+    assert (detector._canvas.pixels == ENTRY.input.pad).all()
+
+
 def test_model_hash_is_the_entrys(detector):
     assert detector.model_hash == ENTRY.hash
 

@@ -11,12 +11,13 @@ from edge.adapters.detector_onnx import OnnxDetector
 from edge.adapters.model_catalog import load_catalog
 from edge.gating import Gate, GateSettings
 from edge.regions import Interest
+from edge.tracking import Tracker
 from edge.vocabulary import Detections, Frame
 
 CLIP = Path("tests/data/vtest.mp4")
 STILL = np.full((24, 40), 0.5, np.float32)
 SETTINGS = GateSettings(
-    least_step=2.0, noise_steps=2.5, empty_refresh_s=2.0, occupied_refresh_s=0.5
+    least_step=2.0, noise_steps=2.5, empty_refresh_s=2.0, occupied_refresh_s=0.5, settle_s=3.0
 )
 
 
@@ -56,9 +57,21 @@ def test_who_fills_the_picture_is_no_noise(gate):
 
 @pytest.mark.parametrize(("people", "limit_s"), [(0, 2.0), (1, 0.5), (9, 0.5)])
 def test_a_still_picture_is_looked_at_from_time_to_time(gate, people, limit_s):
+    gate.looked(15.0, people)
     gate.looked(20.0, people)
     assert not gate.is_due(20.0 + limit_s - 0.05, STILL)
     assert gate.is_due(20.0 + limit_s, STILL)
+
+
+@pytest.mark.parametrize(("before", "after"), [(0, 1), (1, 0), (2, 1), (3, 4)])
+def test_after_a_change_in_number_every_picture_is_looked_at(gate, before, after):
+    gate.looked(15.0, before)
+    gate.looked(20.0, before)
+    gate.looked(20.4, after)
+    for at in (20.5, 21.5, 23.3):
+        assert gate.is_due(at, STILL)
+        gate.looked(at, after)
+    assert not gate.is_due(23.5, STILL)
 
 
 def test_looks_are_counted(gate):
@@ -68,6 +81,9 @@ def test_looks_are_counted(gate):
     assert (gate.counts.looked, gate.counts.same) == (2, 3)
     assert gate.counts.share == 0.4
     assert Gate().counts.share is None
+
+
+STILL_PICTURE = np.full((360, 640, 3), 100, np.uint8)
 
 
 class Asked:
@@ -83,6 +99,9 @@ class Asked:
 
     def attend(self, interest):
         self.interest = interest
+
+    def forget(self):
+        self.forgotten = True
 
 
 def grey(level=100, size=(360, 640), **patch):
@@ -111,9 +130,57 @@ def test_what_stays_is_looked_at_every_two_seconds(asked, gated):
 
 def test_the_people_of_the_last_look_stand_where_they_stood(asked, gated):
     asked.people = 2
-    answers = [gated.detect(Frame(k / 8, k, grey())) for k in range(9)]
-    assert asked.times == [0.0, 0.5, 1.0]
-    assert [len(answer) for answer in answers] == [2] * 9
+    answers = [gated.detect(Frame(k / 8, k, grey())) for k in range(41)]
+    assert asked.times == [*(k / 8 for k in range(24)), 3.375, 3.875, 4.375, 4.875]
+    assert [len(answer) for answer in answers] == [2] * 41
+
+
+class Flickering(Asked):
+    """A detector that misses the one person there is now and then."""
+
+    def __init__(self, found):
+        super().__init__()
+        self.chance, self.found = np.random.default_rng(3), found
+
+    def detect(self, frame):
+        self.people = int(self.chance.random() < self.found)
+        return super().detect(frame)
+
+
+@pytest.mark.parametrize("found", [0.98, 0.9, 0.8])
+def test_who_stands_still_stays_one_person_though_missed_now_and_then(found):
+    """Five minutes in a still picture, at eight pictures a second."""
+    asked = Flickering(found)
+    gated = GatedDetector(asked, Gate())
+    tracker, present, ids = Tracker(), 0, set()
+    for k in range(2400):
+        tracks = tracker.update(gated.detect(Frame(k / 8, k, STILL_PICTURE)), k / 8)
+        present += bool(tracks.live)
+        ids |= {track.id for track in tracks.live}
+    assert len(ids) == 1
+    assert present / 2400 > 0.98
+    assert len(asked.times) < 2400
+
+
+def test_without_pictures_nothing_is_kept_of_the_last_one(asked, gated):
+    asked.people = 1
+    gated.detect(Frame(0.0, 0, grey()))
+    gated.forget()
+    assert asked.forgotten
+    assert gated._seen is gated._answer is None
+    asked.people = 0
+    assert len(gated.detect(Frame(0.1, 1, grey()))) == 0, "not the people of before"
+
+
+def test_of_no_picture_more_than_two_seconds_are_kept(asked):
+    """With the usual settings, at any rate the camera may have; the detector keeps nothing."""
+    gated, kept_since = GatedDetector(asked, Gate()), 0.0
+    for k in range(80):
+        before = gated._seen
+        gated.detect(Frame(k / 4, k, grey()))
+        if gated._seen is not before:
+            kept_since = k / 4
+        assert k / 4 - kept_since <= 2.0
 
 
 def test_somebody_small_and_pale_is_a_change(asked, gated):

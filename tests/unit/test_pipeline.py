@@ -234,6 +234,17 @@ def test_stages_that_can_close_nothing_leave_their_last_draft():
     assert (after["cfg"], after["in"], after["t0"][11:]) == ("new", None, "12:02:09Z")
 
 
+def test_a_camera_that_is_lost_makes_the_detector_forget(monkeypatch):
+    forgotten = []
+    monkeypatch.setattr(ScriptedDetector, "forget", lambda _: forgotten.append(True))
+    pipe = pipeline(WALK_IN, MemoryOutbox("dev"))
+    for frame in frames(5):
+        pipe.step(frame)
+    assert not forgotten
+    pipe.step(NoFrame(1.0, CoverageReason.NO_CAMERA))
+    assert forgotten
+
+
 def test_two_runs_over_the_same_frames_give_the_same_bytes():
     bodies = []
     for _ in range(2):
