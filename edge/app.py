@@ -28,7 +28,7 @@ from edge.config import Config
 from edge.config_in_force import ConfigInForce
 from edge.counting import Counter
 from edge.errors import DeviceKeyError, OutboxError
-from edge.gating import Gate, GateCounts
+from edge.gating import Gate, GateCounts, GateSettings
 from edge.heads import fingerprint
 from edge.heartbeats import Heartbeats
 from edge.intervals import Redater
@@ -87,7 +87,9 @@ def build_pipeline(
         model_hash, tracking = entry.hash, TrackerSettings(sure_score=entry.sure_score)
         detector = open_detector(catalog, entry, config.model.provider, config.model.threads)
         if config.model.gate:
-            detector = gated = GatedDetector(detector, Gate())
+            detector = gated = GatedDetector(
+                detector, Gate(GateSettings(sure_score=entry.sure_score))
+            )
             looks = gated.counts
     else:
         detector, model_hash, tracking = detections, detections.model_hash, TrackerSettings()

@@ -28,6 +28,9 @@ class GateSettings:
         without and with people in it. No picture is kept for longer than 2 s, not even a small
         grey one to compare with.
     settle_s: how long every picture is looked at after the number of people has changed.
+    sure_score: from here on a detection may begin a track. weak_s: weaker ones count for this
+        long after one of those; in an empty room, where none has a track to lose, a chair that
+        is now and then taken for somebody is no change.
     """
 
     least_step: float = 2.0
@@ -36,6 +39,8 @@ class GateSettings:
     empty_refresh_s: float = 1.6
     occupied_refresh_s: float = 0.5
     settle_s: float = 3.0
+    sure_score: float = 0.5
+    weak_s: float = 60.0
 
 
 @dataclass(slots=True)
@@ -60,7 +65,7 @@ class Gate:
         self._settings = settings or GateSettings()
         self._looked_at: float | None = None
         self._people = 0
-        self._settled_at = -inf
+        self._settled_at = self._sure_at = -inf
         self.counts = GateCounts()
 
     def is_due(self, at: float, changes: FloatArray) -> bool:
@@ -73,10 +78,14 @@ class Gate:
             self.counts.same += 1
         return due
 
-    def looked(self, at: float, people: int) -> None:
-        """Note what a look has found."""
+    def looked(self, at: float, scores: FloatArray) -> None:
+        """Note what a look has found: the scores of the people, (N,)."""
+        settings = self._settings
+        if (scores >= settings.sure_score).any():
+            self._sure_at = at
+        people = len(scores) if at - self._sure_at <= settings.weak_s else 0
         if people != self._people:
-            self._settled_at = at + self._settings.settle_s
+            self._settled_at = at + settings.settle_s
         self._looked_at, self._people = at, people
         self.counts.looked += 1
 

@@ -38,7 +38,7 @@ class GatedDetector:
             return self._answer
         self._answer = self._detector.detect(frame)
         self._seen = small
-        self._gate.looked(frame.at, len(self._answer))
+        self._gate.looked(frame.at, self._answer.scores)
         return self._answer
 
     def attend(self, interest: Interest) -> None:

@@ -21,6 +21,10 @@ SETTINGS = GateSettings(
 )
 
 
+def sure(people):
+    return np.full(people, 0.8, np.float32)
+
+
 def changed(steps, at=(3, 7)):
     changes = STILL.copy()
     changes[at] = steps
@@ -30,7 +34,7 @@ def changed(steps, at=(3, 7)):
 @pytest.fixture
 def gate():
     gate = Gate(SETTINGS)
-    gate.looked(10.0, 0)
+    gate.looked(10.0, sure(0))
     return gate
 
 
@@ -57,27 +61,40 @@ def test_who_fills_the_picture_is_no_noise(gate):
 
 @pytest.mark.parametrize(("people", "limit_s"), [(0, 2.0), (1, 0.5), (9, 0.5)])
 def test_a_still_picture_is_looked_at_from_time_to_time(gate, people, limit_s):
-    gate.looked(15.0, people)
-    gate.looked(20.0, people)
+    gate.looked(15.0, sure(people))
+    gate.looked(20.0, sure(people))
     assert not gate.is_due(20.0 + limit_s - 0.05, STILL)
     assert gate.is_due(20.0 + limit_s, STILL)
 
 
 @pytest.mark.parametrize(("before", "after"), [(0, 1), (1, 0), (2, 1), (3, 4)])
 def test_after_a_change_in_number_every_picture_is_looked_at(gate, before, after):
-    gate.looked(15.0, before)
-    gate.looked(20.0, before)
-    gate.looked(20.4, after)
+    gate.looked(15.0, sure(before))
+    gate.looked(20.0, sure(before))
+    gate.looked(20.4, sure(after))
     for at in (20.5, 21.5, 23.3):
         assert gate.is_due(at, STILL)
-        gate.looked(at, after)
+        gate.looked(at, sure(after))
     assert not gate.is_due(23.5, STILL)
+
+
+def test_a_chair_in_an_empty_room_is_no_change_and_a_person_seen_badly_is(gate):
+    weak = np.float32([0.4])
+    gate.looked(100.0, weak)
+    assert not gate.is_due(101.0, STILL), "as long as in an empty room"
+    gate.looked(110.0, sure(1))
+    gate.looked(165.0, sure(0))
+    gate.looked(169.0, weak)
+    assert gate.is_due(169.1, STILL), "somebody was there a minute ago"
+    gate.looked(180.0, weak)
+    gate.looked(185.0, sure(0))
+    assert not gate.is_due(185.1, STILL)
 
 
 def test_looks_are_counted(gate):
     for at in (10.1, 10.2, 10.3):
         assert not gate.is_due(at, STILL)
-    gate.looked(10.4, 0)
+    gate.looked(10.4, sure(0))
     assert (gate.counts.looked, gate.counts.same) == (2, 3)
     assert gate.counts.share == 0.4
     assert Gate().counts.share is None
