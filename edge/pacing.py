@@ -29,6 +29,8 @@ class PacingSettings:
     busy_share, calm_share: work for a picture, of the time until the next one is due.
     lost_share, calm_lost_share: pictures there was no time for, of those that were due.
     window_s: work and losses are means over this time: one slow write is no overload.
+    recent_s: a rate to fall to must do for the works of this time, three at least, too:
+        pictures that were not looked at before a crowd came say nothing of it.
     recover_s: so long it must have been calm before each step up.
     blind_fps, seeing_fps: with less people pass unseen (half a second between two looks is in
         doubt, `CountingSettings.unseen_s`); with so much they are seen again.
@@ -45,6 +47,7 @@ class PacingSettings:
     lost_share: float = 0.1
     calm_lost_share: float = 0.05
     window_s: float = 10.0
+    recent_s: float = 1.0
     recover_s: float = 60.0
     blind_fps: float = 2.5
     seeing_fps: float = 2.8
@@ -129,7 +132,8 @@ class Pacer:
 
     def _can_afford(self, step: int) -> bool:
         s = self._settings
-        return self._busy(step) <= s.busy_share and self._would_lose(step) <= s.lost_share
+        busy = max(self._busy(step), self._recent_s() * self._rates[step])
+        return busy <= s.busy_share and self._would_lose(step) <= s.lost_share
 
     def _is_calm(self, step: int) -> bool:
         s = self._settings
@@ -138,6 +142,14 @@ class Pacer:
     def _busy(self, step: int) -> float:
         """Return the share of the time that the pictures of the window would take at a rate."""
         return fmean(sample.work_s for sample in self._window) * self._rates[step]
+
+    def _recent_s(self) -> float:
+        """Return the mean of the latest works but the longest, which may be one slow write."""
+        samples = list(self._window)
+        since = samples[-1].at - self._settings.recent_s
+        recent = [sample for sample in samples if sample.at > since]
+        works_s = sorted(sample.work_s for sample in max(recent, samples[-3:], key=len))
+        return fmean(works_s[:-1]) if len(works_s) > 1 else 0.0
 
     def _would_lose(self, step: int) -> float:
         """Return the share of due pictures that the works of the window would lose at a rate."""

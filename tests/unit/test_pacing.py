@@ -111,6 +111,25 @@ def test_overload_falls_at_once_to_what_can_be_done():
     assert board.rates == [8.0, 4.44]
 
 
+@pytest.mark.parametrize(
+    ("work_s", "fps"), [(0.13, 6.58), (0.2, 4.44), (0.25, 3.0), (0.3, 3.0), (0.35, 3.0), (1.0, 3.0)]
+)
+def test_a_crowd_after_hours_of_pictures_that_were_not_looked_at(work_s, fps):
+    board = Board()
+    board.live(600, work_s=0.002)
+    board.live(60, work_s=work_s)
+    assert board.rates == [8.0, fps], "at once"
+
+
+def test_one_long_stall_among_little_work_is_no_reason_to_go_slowest():
+    board = Board()
+    board.live(60, work_s=0.02)
+    board.dropped, board.at = board.dropped + 10, board.at + 1.4
+    board.decide(1.4)
+    board.live(5, work_s=0.02)
+    assert board.rates == [8.0, 5.4]
+
+
 def test_overload_that_no_rate_can_cure_ends_at_the_least():
     board = Board()
     assert board.live(30, work_s=1.0) == 3.0
