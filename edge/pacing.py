@@ -32,9 +32,6 @@ class PacingSettings:
     recent_s: a rate to fall to must do for the works of this time, three at least, too:
         pictures that were not looked at before a crowd came say nothing of it.
     recover_s: so long it must have been calm before each step up.
-    blind_fps, seeing_fps: with less people pass unseen (half a second between two looks is in
-        doubt, `CountingSettings.unseen_s`); with so much they are seen again.
-    blind_window_s: measured over this time.
     """
 
     least_fps: float = 3.0
@@ -49,9 +46,6 @@ class PacingSettings:
     window_s: float = 10.0
     recent_s: float = 1.0
     recover_s: float = 60.0
-    blind_fps: float = 2.5
-    seeing_fps: float = 2.8
-    blind_window_s: float = 2.0
 
 
 class Pacer:
@@ -155,40 +149,6 @@ class Pacer:
         """Return the share of due pictures that the works of the window would lose at a rate."""
         lost = lost_pictures([sample.work_s for sample in self._window], self._rates[step])
         return lost / (lost + len(self._window))
-
-
-class Sight:
-    """Whether the pictures that are left are enough to see everybody pass."""
-
-    def __init__(self, target_fps: float, settings: PacingSettings | None = None) -> None:
-        """Begin seeing. A lower target than would be enough is the operator's own wish."""
-        s = settings or PacingSettings()
-        lower = min(1.0, 0.9 * target_fps / s.seeing_fps)
-        self._blind_fps, self._seeing_fps = lower * s.blind_fps, lower * s.seeing_fps
-        self._window_s = s.blind_window_s
-        self._seen: deque[tuple[float, int]] = deque()
-        self._blind = False
-
-    def is_blind(self, at: float, dropped: int) -> bool:
-        """Say of the time before a picture whether people may have passed in it unseen.
-
-        A camera that is slow itself drops nothing, and is not meant here.
-        """
-        self._seen.append((at, dropped))
-        while len(self._seen) > 2 and self._seen[1][0] <= at - self._window_s:
-            self._seen.popleft()
-        since, dropped_before = self._seen[0]
-        if at - since < self._window_s:
-            return self._blind
-        limit_fps = self._seeing_fps if self._blind else self._blind_fps
-        few = len(self._seen) - 1 < limit_fps * (at - since)
-        self._blind = few and dropped > dropped_before
-        return self._blind
-
-    def nothing(self) -> None:
-        """Note that there is no picture at all, which is told otherwise."""
-        self._seen.clear()
-        self._blind = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,10 @@
-"""The rate a board can afford, and when too little of the door is seen."""
+"""The rate a board can afford."""
 
 from itertools import pairwise
 
 import pytest
 
-from edge.pacing import Pacer, PacingSettings, Sight, lost_pictures, rates_fps
+from edge.pacing import Pacer, PacingSettings, lost_pictures, rates_fps
 from edge.vocabulary import Pace, Slowdown
 
 WHOLE = (8.0, 6.58, 5.4, 4.44, 3.65, 3.0)
@@ -196,53 +196,6 @@ def test_a_target_below_the_least_is_left_alone():
     board.live(100, work_s=2.0, temperature_c=90.0)
     assert board.rates == [2.0]
     assert board.pacer.pace == Pace(2.0, 2.0, None)
-
-
-class Door:
-    def __init__(self, target_fps=8.0):
-        self.sight = Sight(target_fps)
-        self.at, self.dropped = 0.0, 0
-
-    def see(self, fps, for_s, drops=1):
-        """Look for some time; return what was said of each picture."""
-        said = []
-        for _ in range(round(for_s * fps)):
-            self.at += 1 / fps
-            self.dropped += drops
-            said.append(self.sight.is_blind(self.at, self.dropped))
-        return said
-
-
-def test_so_few_pictures_that_people_pass_between_them():
-    door = Door()
-    assert not any(door.see(3.0, 10))
-    assert door.see(2.0, 10)[-1]
-    assert any(door.see(2.7, 10)[-10:]), "not yet enough to see again"
-    assert not any(door.see(3.0, 10)[-20:])
-
-
-def test_a_slow_camera_drops_nothing_and_is_not_overload():
-    assert not any(Door().see(1.0, 30, drops=0))
-
-
-def test_a_short_stall_is_forgiven_and_two_seconds_are_not():
-    door = Door()
-    door.see(8.0, 10, drops=0)
-    assert door.see(1 / 1.2, 1.2) == [False]
-    door.see(8.0, 10, drops=0)
-    assert door.see(1 / 2.1, 2.1) == [True]
-
-
-def test_who_wants_few_pictures_gets_no_complaint_about_few():
-    assert not any(Door(target_fps=1.0).see(1.0, 30))
-    assert Door(target_fps=1.0).see(0.5, 30)[-1]
-
-
-def test_after_a_lost_camera_it_begins_anew():
-    door = Door()
-    assert door.see(1.0, 10)[-1]
-    door.sight.nothing()
-    assert door.see(8.0, 1, drops=0) == [False] * 8
 
 
 def test_settings_can_be_given():
