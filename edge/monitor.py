@@ -10,6 +10,7 @@ import structlog
 from edge.adapters import health as machine
 from edge.adapters.camera_paced import PacedSource
 from edge.adapters.metrics_prometheus import Pulse
+from edge.adapters.thermometer import temperature_c
 from edge.delivery import Relay, RelayState
 from edge.errors import OutboxError
 from edge.messages import Health
@@ -119,7 +120,7 @@ class Monitor:
             video=self._reason,
             fps=self._fps(),
             detect_ms=None if progress.detect_ms is None else round(progress.detect_ms, 1),
-            temperature_c=machine.temperature_c(),
+            temperature_c=temperature_c(),
             memory_mb=round(machine.memory_mb(), 1),
             disk_free_mb=round(machine.disk_free_mb(self._folder)),
             last_accepted_ms=relay.last_accepted_ms,

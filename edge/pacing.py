@@ -22,9 +22,10 @@ class PacingSettings:
 
     least_fps: as slow as it gets; the slowest rate whose error is known (docs/accuracy.md).
     step_share: a step down is about this share of the rate before.
-    hot_c, cool_c: a Raspberry Pi throttles its Arm cores from 80 °C on, and the GPU too at 85 °C
-        (Raspberry Pi documentation, "Frequency management and thermal control"). Below hot_c
-        the board decides what it can do; above, the firmware does.
+    hot_c: below it the board decides what it can do, above it its firmware or kernel does;
+        None where that is not known: heat then never slows it, throttling shows as longer work.
+    cool_by_c: it must be cooler by more than this before it goes faster.
+    silent_s: a thermometer that says nothing for so long holds nothing up any more.
     hot_step_s: a step takes so long to show in the temperature.
     busy_share, calm_share: work for a picture, of the time until the next one is due.
     lost_share, calm_lost_share: pictures there was no time for, of those that were due.
@@ -36,8 +37,9 @@ class PacingSettings:
 
     least_fps: float = 3.0
     step_share: float = 0.8
-    hot_c: float = 78.0
-    cool_c: float = 72.0
+    hot_c: float | None = None
+    cool_by_c: float = 6.0
+    silent_s: float = 60.0
     hot_step_s: float = 20.0
     busy_share: float = 0.9
     calm_share: float = 0.7
@@ -58,7 +60,7 @@ class Pacer:
         self._heat, self._load = _Ladder(s.recover_s), _Ladder(s.recover_s)
         self._window: deque[_Sample] = deque()
         self._full_at: float | None = None
-        self._fell_hot_at = -inf
+        self._felt_at = self._fell_hot_at = -inf
         self._dropped: int | None = None
         self.pace = Pace(target_fps, self._rates[0])
         """What was decided last."""
@@ -70,7 +72,7 @@ class Pacer:
 
         work_s: what the last picture took; None where there was none.
         dropped: how many due pictures were not used because there was no time, in all.
-        temperature_c: None where the board does not tell; it is then as it was.
+        temperature_c: None where the board does not tell; for a while it is then as it was.
         """
         lost = dropped - (dropped if self._dropped is None else self._dropped)
         self._dropped = dropped
@@ -88,7 +90,9 @@ class Pacer:
 
     def _follow_heat(self, at: float, temperature_c: float | None) -> None:
         s = self._settings
-        if temperature_c is not None and temperature_c < min(s.cool_c, s.hot_c):
+        if temperature_c is not None:
+            self._felt_at = at
+        if s.hot_c is None or self._is_cool(at, s.hot_c - s.cool_by_c, temperature_c):
             self._heat.calm(at)
             return
         self._heat.hold()
@@ -96,6 +100,11 @@ class Pacer:
         if is_hot and at - self._fell_hot_at >= s.hot_step_s:
             self._fell_hot_at = at
             self._heat.fall_to(min(self._heat.step + 1, len(self._rates) - 1))
+
+    def _is_cool(self, at: float, below_c: float, temperature_c: float | None) -> bool:
+        if temperature_c is None:
+            return at - self._felt_at >= self._settings.silent_s
+        return temperature_c < below_c
 
     def _follow_load(self, at: float, sample: "_Sample") -> None:
         s = self._settings

@@ -26,7 +26,7 @@ from edge.pacing import Pacer, PacingSettings
 from edge.vocabulary import CoverageReason, Frame, NoFrame, Slowdown
 
 CLIP = Path(__file__).parent.parent / "data" / "vtest.mp4"
-QUICK = PacingSettings(window_s=1.0, recover_s=1.0, hot_step_s=0.05)
+QUICK = PacingSettings(hot_c=78.0, window_s=1.0, recover_s=1.0, hot_step_s=0.05)
 TRIES = 300
 
 

@@ -7,6 +7,7 @@ import pytest
 from edge.pacing import Pacer, PacingSettings, lost_pictures, rates_fps
 from edge.vocabulary import Pace, Slowdown
 
+PI = PacingSettings(hot_c=78.0)
 WHOLE = (8.0, 6.58, 5.4, 4.44, 3.65, 3.0)
 
 
@@ -14,7 +15,7 @@ class Board:
     """A board that works at one picture after another; what comes meanwhile is lost."""
 
     def __init__(self, target_fps=8.0):
-        self.pacer = Pacer(target_fps)
+        self.pacer = Pacer(target_fps, PI)
         self.at, self.dropped = 1000.0, 0
         self.rates = []
 
@@ -96,11 +97,29 @@ def test_heat_is_over_below_72_degrees_and_a_step_comes_back_a_minute():
     assert board.pacer.pace.reason is None
 
 
-def test_a_thermometer_that_falls_silent_changes_nothing():
+def test_a_thermometer_that_falls_silent_holds_the_rate_for_a_while_and_not_for_ever():
     board = Board()
     board.live(25, temperature_c=80.0)
-    assert board.live(600, temperature_c=None) == 5.4
+    assert board.live(118, temperature_c=None) == 5.4
     assert board.pacer.pace.reason is Slowdown.HOT
+    board.live(300, temperature_c=None)
+    assert board.rates == [6.58, 5.4, 6.58, 8.0]
+
+
+def test_a_short_silence_is_not_calm():
+    board = Board()
+    board.live(25, temperature_c=80.0)
+    for _ in range(20):
+        board.live(50, temperature_c=None)
+        board.live(5, temperature_c=75.0)
+    assert board.rates == [6.58, 5.4]
+
+
+def test_where_nobody_knows_what_is_hot_heat_slows_nothing():
+    board = Board()
+    board.pacer = Pacer(8.0)
+    board.live(600, temperature_c=95.0)
+    assert board.rates == [8.0]
 
 
 def test_overload_falls_at_once_to_what_can_be_done():
@@ -185,7 +204,7 @@ def test_heat_and_overload_together_are_the_slower_of_both():
 
 
 def test_time_without_pictures_says_nothing_of_the_load_and_still_of_the_heat():
-    pacer = Pacer(8.0)
+    pacer = Pacer(8.0, PI)
     for k in range(30):
         pace = pacer.decide(float(k), work_s=None, dropped=100 * k, temperature_c=80.0)
     assert pace == Pace(8.0, 5.4, Slowdown.HOT)
