@@ -10,6 +10,7 @@ from types import FrameType
 
 import structlog
 
+from edge.adapters.board import board_name
 from edge.adapters.camera_opencv import ClipSource, LiveSource, open_source
 from edge.adapters.camera_paced import PacedSource
 from edge.adapters.clock import RecordingClock, SystemClock, boot_id
@@ -18,10 +19,10 @@ from edge.adapters.detections_mot import MotDetections
 from edge.adapters.detector_gated import GatedDetector
 from edge.adapters.detectors import open_detector
 from edge.adapters.device_key import open_key
-from edge.adapters.health import temperature_c
 from edge.adapters.metrics_prometheus import Metrics
 from edge.adapters.model_catalog import load_catalog
 from edge.adapters.outbox_sqlite import SqliteOutbox
+from edge.adapters.thermometer import hot_c, temperature_c
 from edge.adapters.watchdog_systemd import Watchdog
 from edge.aggregation import Aggregator
 from edge.config import Config
@@ -32,6 +33,7 @@ from edge.gating import Gate, GateCounts, GateSettings
 from edge.heads import fingerprint
 from edge.heartbeats import Heartbeats
 from edge.intervals import Redater
+from edge.pacing import Pacer, PacingSettings
 from edge.pipeline import Pipeline, Stages
 from edge.ports import Detector, Outbox, Signer
 from edge.regions import Interest
@@ -170,8 +172,13 @@ def _run(
     settings = ConfigInForce(config, dry_run, probation_s=probation_s)
     pipeline = build_pipeline(settings.current.config, outbox, timeline, interval_s=interval_s)
     model_hash = pipeline.provenance.model
+    pacer = Pacer(config.camera.fps, PacingSettings(hot_c=hot_c(board_name())))
     paced = PacedSource(
-        source, config.camera.fps, monotonic=clock.monotonic, temperature_c=temperature_c
+        source,
+        config.camera.fps,
+        monotonic=clock.monotonic,
+        temperature_c=temperature_c,
+        pacer=pacer,
     )
     service = Service(
         settings,

@@ -10,15 +10,18 @@ import structlog
 from edge.adapters import health as machine
 from edge.adapters.camera_paced import PacedSource
 from edge.adapters.metrics_prometheus import Pulse
+from edge.adapters.thermometer import temperature_c
 from edge.delivery import Relay, RelayState
 from edge.errors import OutboxError
 from edge.messages import Health
 from edge.pipeline import Pipeline, Step
 from edge.ports import Clock, Outbox
 from edge.sealing import iso_utc
-from edge.vocabulary import Bucket, CountBucket, CoverageReason, Frame, Outcome
+from edge.vocabulary import Bucket, CountBucket, CoverageReason, Frame, Outcome, Pace
 
 REPORT_INTERVAL_S = 10.0
+OVERLOAD_INTERVAL_S = 30.0
+"""So often at most it is told at once that overload begins or ends."""
 CLOCK_NOT_SET = "the clock is not set; intervals wait for their dates"
 _RATE_FRAMES = 50
 
@@ -46,6 +49,8 @@ class Monitor:
         self._reason: CoverageReason | None = CoverageReason.RESTART
         self._waited_for_time = pipeline.progress.waits_for_time
         self._pace = source.pace
+        self._told = self._state()
+        self._overload_at = self._started
         self._frame_times: deque[float] = deque(maxlen=_RATE_FRAMES)
         self._report_at = self._started
         self._last_depth = 0
@@ -61,19 +66,34 @@ class Monitor:
 
     def tick(self, step: Step, relay: Relay) -> None:
         """Note one step; tell the world at once when video, time or pace changed."""
-        before = self._reason, self._waited_for_time, self._pace
         self._waited_for_time = self._pipeline.progress.waits_for_time
         self._reason, self._pace = step.item.reason, self._source.pace
         if isinstance(step.item, Frame):
             self._frame_times.append(step.item.at)
             self._seen_at = self._clock.monotonic()  # a clip has a time of its own
         self._connected = relay.state.connected
-        changed = (self._reason, self._waited_for_time, self._pace) != before
-        if changed:
+        is_news = self._is_news()
+        if is_news:
             relay.refresh_health()
-        if changed or self._clock.monotonic() >= self._report_at:
+        if is_news or self._clock.monotonic() >= self._report_at:
             self._report_at = self._clock.monotonic() + REPORT_INTERVAL_S
             self.report(relay.state)
+
+    def _state(self) -> tuple[CoverageReason | None, bool, Pace]:
+        return self._reason, self._waited_for_time, self._pace
+
+    def _is_news(self) -> bool:
+        """Say whether something changed since it was told; overload not too often."""
+        now, told = self._state(), self._told
+        if now == told:
+            return False
+        if CoverageReason.OVERLOAD in {now[0], told[0]}:
+            is_all = {now[0], told[0]} == {CoverageReason.OVERLOAD, None} and now[1:] == told[1:]
+            if is_all and self._clock.monotonic() < self._overload_at:
+                return False
+            self._overload_at = self._clock.monotonic() + OVERLOAD_INTERVAL_S
+        self._told = now
+        return True
 
     def saved(self, buckets: Sequence[Bucket]) -> None:
         """Add closed intervals that became records to the totals."""
@@ -100,7 +120,7 @@ class Monitor:
             video=self._reason,
             fps=self._fps(),
             detect_ms=None if progress.detect_ms is None else round(progress.detect_ms, 1),
-            temperature_c=machine.temperature_c(),
+            temperature_c=temperature_c(),
             memory_mb=round(machine.memory_mb(), 1),
             disk_free_mb=round(machine.disk_free_mb(self._folder)),
             last_accepted_ms=relay.last_accepted_ms,

@@ -22,33 +22,32 @@ class PacingSettings:
 
     least_fps: as slow as it gets; the slowest rate whose error is known (docs/accuracy.md).
     step_share: a step down is about this share of the rate before.
-    hot_c, cool_c: a Raspberry Pi throttles its Arm cores from 80 °C on, and the GPU too at 85 °C
-        (Raspberry Pi documentation, "Frequency management and thermal control"). Below hot_c
-        the board decides what it can do; above, the firmware does.
+    hot_c: below it the board decides what it can do, above it its firmware or kernel does;
+        None where that is not known: heat then never slows it, throttling shows as longer work.
+    cool_by_c: it must be cooler by more than this before it goes faster.
+    silent_s: a thermometer that says nothing for so long holds nothing up any more.
     hot_step_s: a step takes so long to show in the temperature.
     busy_share, calm_share: work for a picture, of the time until the next one is due.
     lost_share, calm_lost_share: pictures there was no time for, of those that were due.
     window_s: work and losses are means over this time: one slow write is no overload.
+    recent_s: a rate to fall to must do for the works of this time, three at least, too:
+        pictures that were not looked at before a crowd came say nothing of it.
     recover_s: so long it must have been calm before each step up.
-    blind_fps, seeing_fps: with less people pass unseen (half a second between two looks is in
-        doubt, `CountingSettings.unseen_s`); with so much they are seen again.
-    blind_window_s: measured over this time.
     """
 
     least_fps: float = 3.0
     step_share: float = 0.8
-    hot_c: float = 78.0
-    cool_c: float = 72.0
+    hot_c: float | None = None
+    cool_by_c: float = 6.0
+    silent_s: float = 60.0
     hot_step_s: float = 20.0
     busy_share: float = 0.9
     calm_share: float = 0.7
     lost_share: float = 0.1
     calm_lost_share: float = 0.05
     window_s: float = 10.0
+    recent_s: float = 1.0
     recover_s: float = 60.0
-    blind_fps: float = 2.5
-    seeing_fps: float = 2.8
-    blind_window_s: float = 2.0
 
 
 class Pacer:
@@ -61,7 +60,7 @@ class Pacer:
         self._heat, self._load = _Ladder(s.recover_s), _Ladder(s.recover_s)
         self._window: deque[_Sample] = deque()
         self._full_at: float | None = None
-        self._fell_hot_at = -inf
+        self._felt_at = self._fell_hot_at = -inf
         self._dropped: int | None = None
         self.pace = Pace(target_fps, self._rates[0])
         """What was decided last."""
@@ -73,7 +72,7 @@ class Pacer:
 
         work_s: what the last picture took; None where there was none.
         dropped: how many due pictures were not used because there was no time, in all.
-        temperature_c: None where the board does not tell; it is then as it was.
+        temperature_c: None where the board does not tell; for a while it is then as it was.
         """
         lost = dropped - (dropped if self._dropped is None else self._dropped)
         self._dropped = dropped
@@ -91,7 +90,9 @@ class Pacer:
 
     def _follow_heat(self, at: float, temperature_c: float | None) -> None:
         s = self._settings
-        if temperature_c is not None and temperature_c < min(s.cool_c, s.hot_c):
+        if temperature_c is not None:
+            self._felt_at = at
+        if s.hot_c is None or self._is_cool(at, s.hot_c - s.cool_by_c, temperature_c):
             self._heat.calm(at)
             return
         self._heat.hold()
@@ -99,6 +100,11 @@ class Pacer:
         if is_hot and at - self._fell_hot_at >= s.hot_step_s:
             self._fell_hot_at = at
             self._heat.fall_to(min(self._heat.step + 1, len(self._rates) - 1))
+
+    def _is_cool(self, at: float, below_c: float, temperature_c: float | None) -> bool:
+        if temperature_c is None:
+            return at - self._felt_at >= self._settings.silent_s
+        return temperature_c < below_c
 
     def _follow_load(self, at: float, sample: "_Sample") -> None:
         s = self._settings
@@ -129,7 +135,8 @@ class Pacer:
 
     def _can_afford(self, step: int) -> bool:
         s = self._settings
-        return self._busy(step) <= s.busy_share and self._would_lose(step) <= s.lost_share
+        busy = max(self._busy(step), self._recent_s() * self._rates[step])
+        return busy <= s.busy_share and self._would_lose(step) <= s.lost_share
 
     def _is_calm(self, step: int) -> bool:
         s = self._settings
@@ -139,44 +146,18 @@ class Pacer:
         """Return the share of the time that the pictures of the window would take at a rate."""
         return fmean(sample.work_s for sample in self._window) * self._rates[step]
 
+    def _recent_s(self) -> float:
+        """Return the mean of the latest works but the longest, which may be one slow write."""
+        samples = list(self._window)
+        since = samples[-1].at - self._settings.recent_s
+        recent = [sample for sample in samples if sample.at > since]
+        works_s = sorted(sample.work_s for sample in max(recent, samples[-3:], key=len))
+        return fmean(works_s[:-1]) if len(works_s) > 1 else 0.0
+
     def _would_lose(self, step: int) -> float:
         """Return the share of due pictures that the works of the window would lose at a rate."""
         lost = lost_pictures([sample.work_s for sample in self._window], self._rates[step])
         return lost / (lost + len(self._window))
-
-
-class Sight:
-    """Whether the pictures that are left are enough to see everybody pass."""
-
-    def __init__(self, target_fps: float, settings: PacingSettings | None = None) -> None:
-        """Begin seeing. A lower target than would be enough is the operator's own wish."""
-        s = settings or PacingSettings()
-        lower = min(1.0, 0.9 * target_fps / s.seeing_fps)
-        self._blind_fps, self._seeing_fps = lower * s.blind_fps, lower * s.seeing_fps
-        self._window_s = s.blind_window_s
-        self._seen: deque[tuple[float, int]] = deque()
-        self._blind = False
-
-    def is_blind(self, at: float, dropped: int) -> bool:
-        """Say of the time before a picture whether people may have passed in it unseen.
-
-        A camera that is slow itself drops nothing, and is not meant here.
-        """
-        self._seen.append((at, dropped))
-        while len(self._seen) > 2 and self._seen[1][0] <= at - self._window_s:
-            self._seen.popleft()
-        since, dropped_before = self._seen[0]
-        if at - since < self._window_s:
-            return self._blind
-        limit_fps = self._seeing_fps if self._blind else self._blind_fps
-        few = len(self._seen) - 1 < limit_fps * (at - since)
-        self._blind = few and dropped > dropped_before
-        return self._blind
-
-    def nothing(self) -> None:
-        """Note that there is no picture at all, which is told otherwise."""
-        self._seen.clear()
-        self._blind = False
 
 
 @dataclass(frozen=True, slots=True)

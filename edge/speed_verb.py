@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 
 from edge.adapters.board import board_name, board_state, usable_cores
@@ -127,13 +127,19 @@ def _timed(way: _Way, references: _References, looking: _Looking, share_s: float
         return timing
     try:
         detector = open_detector(references.catalog, way.entry, way.provider, way.threads)
+        found = detector.detect(references.picture)
+        trouble = disagreement(references.of(way), found, way.entry.sure_score)
+        detector.attend(looking.interest)
+        walls, cpu_ms = _looked(detector, looking.picture, end)
     except (ModelError, ProviderError) as error:
-        return Timing(timing.model, way.provider, way.threads, trouble=str(error))
-    found = detector.detect(references.picture)
-    trouble = disagreement(references.of(way), found, way.entry.sure_score)
-    detector.attend(looking.interest)
-    walls, cpu_ms = _looked(detector, looking.picture, end)
+        return replace(timing, trouble=str(error))
+    except Exception as error:  # The runtimes' errors have no root class of their own.
+        return replace(timing, trouble=_first_line(error))
     return Timing(timing.model, way.provider, way.threads, median(walls), cpu_ms, trouble)
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0]
 
 
 def _looked(detector: Detector, picture: Frame, end: float) -> tuple[Sequence[float], float]:

@@ -5,7 +5,7 @@ import platform
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge.adapters.health import temperature_c
+from edge.adapters.thermometer import temperature_c
 
 _NAMES = (
     Path("/proc/device-tree/model"),

@@ -7,7 +7,8 @@ import structlog
 
 from edge.adapters.camera_clip import ClipSource
 from edge.adapters.camera_live import LiveSource
-from edge.pacing import Pacer, Sight
+from edge.pacing import Pacer
+from edge.sight import Sight
 from edge.vocabulary import CoverageReason, Frame, NoFrame, Pace
 
 _TEMPERATURE_S = 2.0

@@ -12,7 +12,6 @@ from edge.errors import BadInputError
 
 FILE_NAME = "health.json"
 STALE_AFTER_S = 60.0
-_THERMAL = Path("/sys/class/thermal/thermal_zone0/temp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +117,3 @@ def memory_mb() -> float:
 def disk_free_mb(folder: Path) -> float:
     """Return the free space where the outbox lives, in MB."""
     return shutil.disk_usage(folder).free / 1e6
-
-
-def temperature_c() -> float | None:
-    """Return the processor's temperature where the board tells it."""
-    try:
-        return int(_THERMAL.read_text(encoding="ascii")) / 1000
-    except (OSError, ValueError):
-        return None

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from edge.pacing import Pacer, PacingSettings
 from edge.vocabulary import Slowdown
 
-S = PacingSettings()
+S = PacingSettings(hot_c=78.0)
 TEMPERATURES_C = st.none() | st.floats(20.0, 100.0)
 TARGETS_FPS = st.floats(1.0, 30.0)
 MOMENTS = st.lists(
@@ -23,7 +23,7 @@ MOMENTS = st.lists(
 
 
 def lived(target_fps, moments, warmer_c=0.0):
-    pacer, at, dropped = Pacer(target_fps), 0.0, 0
+    pacer, at, dropped = Pacer(target_fps, S), 0.0, 0
     for passed_s, work_s, lost, temperature_c in moments:
         at, dropped = at + passed_s, dropped + lost
         felt_c = None if temperature_c is None else temperature_c + warmer_c
@@ -59,7 +59,7 @@ def test_a_hotter_board_is_never_faster(target, moments, warmer_c):
         assert other.fps <= one.fps
 
 
-@given(TARGETS_FPS, st.lists(st.floats(S.cool_c, S.hot_c, exclude_max=True), max_size=200))
+@given(TARGETS_FPS, st.lists(st.floats(72.0, S.hot_c, exclude_max=True), max_size=200))
 def test_between_cool_and_hot_nothing_changes(target, temperatures):
     moments = [(30.0, 0.0, 0, 80.0)] + [(5.0, 0.0, 0, t) for t in temperatures]
     assert len({pace for _, pace in lived(target, moments)}) == 1

@@ -192,6 +192,36 @@ def test_pictures_that_are_too_few_are_no_healthy_video(tmp_path):
     assert bench.monitor.health(RelayState()).video is None
 
 
+def test_overload_that_comes_and_goes_is_told_twice_a_minute_at_most(tmp_path):
+    bench = Bench(tmp_path)
+    bench.see(0, 0.1)
+    before, told = bench.published(), []
+    for index in range(1, 121):  # a minute; it changes with every picture
+        bench.clock.advance(0.5)
+        reason = CoverageReason.OVERLOAD if index % 2 else None
+        item = Frame(0.1 + 0.5 * index, index, PICTURE, reason)
+        bench.monitor.tick(bench.pipeline.step(item), bench.relay)
+        told.append(bench.published() - before)
+    assert told[0] == 1, "the first at once"
+    assert told[-1] <= 3
+    bench.source.pace = Pace(8.0, 3.0, Slowdown.OVERLOAD)
+    bench.see(121, 60.7)
+    assert bench.published() == before + told[-1] + 1, "another change is told at once"
+
+
+def test_overload_that_ended_soon_is_told_when_the_time_has_come(tmp_path):
+    bench = Bench(tmp_path)
+    bench.see(0, 0.1)
+    few = Frame(1.0, 1, PICTURE, CoverageReason.OVERLOAD)
+    bench.monitor.tick(bench.pipeline.step(few), bench.relay)
+    before = bench.published()
+    bench.see(2, 1.2)
+    assert bench.published() == before, "not yet"
+    bench.clock.advance(31.0)
+    bench.see(3, 32.0)
+    assert bench.published() == before + 1
+
+
 def test_totals_move_when_an_interval_becomes_a_record_and_not_before(tmp_path):
     bench = Bench(tmp_path)
     bench.pipeline.on_saved(bench.monitor.saved)

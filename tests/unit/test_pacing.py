@@ -1,12 +1,13 @@
-"""The rate a board can afford, and when too little of the door is seen."""
+"""The rate a board can afford."""
 
 from itertools import pairwise
 
 import pytest
 
-from edge.pacing import Pacer, PacingSettings, Sight, lost_pictures, rates_fps
+from edge.pacing import Pacer, PacingSettings, lost_pictures, rates_fps
 from edge.vocabulary import Pace, Slowdown
 
+PI = PacingSettings(hot_c=78.0)
 WHOLE = (8.0, 6.58, 5.4, 4.44, 3.65, 3.0)
 
 
@@ -14,7 +15,7 @@ class Board:
     """A board that works at one picture after another; what comes meanwhile is lost."""
 
     def __init__(self, target_fps=8.0):
-        self.pacer = Pacer(target_fps)
+        self.pacer = Pacer(target_fps, PI)
         self.at, self.dropped = 1000.0, 0
         self.rates = []
 
@@ -96,11 +97,29 @@ def test_heat_is_over_below_72_degrees_and_a_step_comes_back_a_minute():
     assert board.pacer.pace.reason is None
 
 
-def test_a_thermometer_that_falls_silent_changes_nothing():
+def test_a_thermometer_that_falls_silent_holds_the_rate_for_a_while_and_not_for_ever():
     board = Board()
     board.live(25, temperature_c=80.0)
-    assert board.live(600, temperature_c=None) == 5.4
+    assert board.live(118, temperature_c=None) == 5.4
     assert board.pacer.pace.reason is Slowdown.HOT
+    board.live(300, temperature_c=None)
+    assert board.rates == [6.58, 5.4, 6.58, 8.0]
+
+
+def test_a_short_silence_is_not_calm():
+    board = Board()
+    board.live(25, temperature_c=80.0)
+    for _ in range(20):
+        board.live(50, temperature_c=None)
+        board.live(5, temperature_c=75.0)
+    assert board.rates == [6.58, 5.4]
+
+
+def test_where_nobody_knows_what_is_hot_heat_slows_nothing():
+    board = Board()
+    board.pacer = Pacer(8.0)
+    board.live(600, temperature_c=95.0)
+    assert board.rates == [8.0]
 
 
 def test_overload_falls_at_once_to_what_can_be_done():
@@ -109,6 +128,25 @@ def test_overload_falls_at_once_to_what_can_be_done():
     assert board.pacer.pace == Pace(8.0, 4.44, Slowdown.OVERLOAD)
     board.live(600, work_s=0.2)
     assert board.rates == [8.0, 4.44]
+
+
+@pytest.mark.parametrize(
+    ("work_s", "fps"), [(0.13, 6.58), (0.2, 4.44), (0.25, 3.0), (0.3, 3.0), (0.35, 3.0), (1.0, 3.0)]
+)
+def test_a_crowd_after_hours_of_pictures_that_were_not_looked_at(work_s, fps):
+    board = Board()
+    board.live(600, work_s=0.002)
+    board.live(60, work_s=work_s)
+    assert board.rates == [8.0, fps], "at once"
+
+
+def test_one_long_stall_among_little_work_is_no_reason_to_go_slowest():
+    board = Board()
+    board.live(60, work_s=0.02)
+    board.dropped, board.at = board.dropped + 10, board.at + 1.4
+    board.decide(1.4)
+    board.live(5, work_s=0.02)
+    assert board.rates == [8.0, 5.4]
 
 
 def test_overload_that_no_rate_can_cure_ends_at_the_least():
@@ -166,7 +204,7 @@ def test_heat_and_overload_together_are_the_slower_of_both():
 
 
 def test_time_without_pictures_says_nothing_of_the_load_and_still_of_the_heat():
-    pacer = Pacer(8.0)
+    pacer = Pacer(8.0, PI)
     for k in range(30):
         pace = pacer.decide(float(k), work_s=None, dropped=100 * k, temperature_c=80.0)
     assert pace == Pace(8.0, 5.4, Slowdown.HOT)
@@ -177,53 +215,6 @@ def test_a_target_below_the_least_is_left_alone():
     board.live(100, work_s=2.0, temperature_c=90.0)
     assert board.rates == [2.0]
     assert board.pacer.pace == Pace(2.0, 2.0, None)
-
-
-class Door:
-    def __init__(self, target_fps=8.0):
-        self.sight = Sight(target_fps)
-        self.at, self.dropped = 0.0, 0
-
-    def see(self, fps, for_s, drops=1):
-        """Look for some time; return what was said of each picture."""
-        said = []
-        for _ in range(round(for_s * fps)):
-            self.at += 1 / fps
-            self.dropped += drops
-            said.append(self.sight.is_blind(self.at, self.dropped))
-        return said
-
-
-def test_so_few_pictures_that_people_pass_between_them():
-    door = Door()
-    assert not any(door.see(3.0, 10))
-    assert door.see(2.0, 10)[-1]
-    assert any(door.see(2.7, 10)[-10:]), "not yet enough to see again"
-    assert not any(door.see(3.0, 10)[-20:])
-
-
-def test_a_slow_camera_drops_nothing_and_is_not_overload():
-    assert not any(Door().see(1.0, 30, drops=0))
-
-
-def test_a_short_stall_is_forgiven_and_two_seconds_are_not():
-    door = Door()
-    door.see(8.0, 10, drops=0)
-    assert door.see(1 / 1.2, 1.2) == [False]
-    door.see(8.0, 10, drops=0)
-    assert door.see(1 / 2.1, 2.1) == [True]
-
-
-def test_who_wants_few_pictures_gets_no_complaint_about_few():
-    assert not any(Door(target_fps=1.0).see(1.0, 30))
-    assert Door(target_fps=1.0).see(0.5, 30)[-1]
-
-
-def test_after_a_lost_camera_it_begins_anew():
-    door = Door()
-    assert door.see(1.0, 10)[-1]
-    door.sight.nothing()
-    assert door.see(8.0, 1, drops=0) == [False] * 8
 
 
 def test_settings_can_be_given():
