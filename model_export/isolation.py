@@ -14,11 +14,12 @@ from typing import Any
 from model_export.errors import ExportError
 
 SWITCHES = {
-    "YOLO_OFFLINE": "1",  # no usage events
-    "YOLO_AUTOINSTALL": "0",  # no pip
-    "YOLO_VERBOSE": "0",
-    "ULTRALYTICS_SAFE_LOAD": "1",  # weights may name known classes only
+    "YOLO_OFFLINE": "true",  # no usage events
+    "YOLO_AUTOINSTALL": "false",  # no pip
+    "YOLO_VERBOSE": "false",
+    "ULTRALYTICS_SAFE_LOAD": "true",  # weights may name known classes only
 }
+"""In words: versions of ultralytics before 8.4.81 take no other for yes."""
 _EVENTS = {"socket.connect", "socket.sendto", "socket.getaddrinfo", "socket.gethostbyname"}
 _LOCAL = 1
 """AF_UNIX: between processes of this machine."""

@@ -312,6 +312,35 @@ def test_weights_run_no_code_of_theirs(ultralytics, tmp_path):
     assert not trap.exists()
 
 
+LOAD = """
+import sys
+from model_export.errors import ExportError
+from model_export.network import load
+try:
+    load(sys.argv[1])
+except ExportError as refused:
+    print(refused)
+"""
+
+
+@pytest.mark.parametrize("said", ["false", None])
+def test_without_the_allow_list_no_weights_are_loaded(ultralytics, tmp_path, said):
+    """As with an ultralytics that does not know the switch, or takes it for no."""
+    trap, path = tmp_path / "sprung", tmp_path / "trap.pt"
+    ultralytics.torch.save({"model": Trap(trap)}, path)
+    environment = {**os.environ, "YOLO_CONFIG_DIR": str(tmp_path)}
+    environment.pop("ULTRALYTICS_SAFE_LOAD", None)
+    if said:
+        environment["ULTRALYTICS_SAFE_LOAD"] = said
+    command = [sys.executable, "-c", LOAD, str(path)]
+    run = subprocess.run(
+        command, capture_output=True, text=True, timeout=300, check=True, env=environment
+    )
+    assert not trap.exists()
+    assert "trap.pt is not loaded, because ultralytics" in run.stdout
+    assert "lobbycount models export" in run.stdout
+
+
 def test_nothing_is_left_behind_but_the_model(tmp_path):
     home, work = tmp_path / "home", tmp_path / "work"
     home.mkdir()

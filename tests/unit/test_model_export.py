@@ -17,6 +17,7 @@ from edge.vocabulary import Detections
 from model_export import comparison
 from model_export.comparison import Comparison, compare
 from model_export.errors import ExportError
+from model_export.isolation import SWITCHES
 from model_export.pictures import MOST, calibration_pictures, letterboxed
 from model_export.weights import default_name, find_weights
 
@@ -142,6 +143,15 @@ def test_when_the_float_network_is_kept(result, said):
 
 
 # --- keeping to itself
+
+
+def test_every_switch_is_in_words_that_all_versions_of_ultralytics_understand():
+    """8.4.67 to 8.4.80 take `ULTRALYTICS_SAFE_LOAD=1` for no."""
+    on = {name for name, value in SWITCHES.items() if value == "true"}
+    assert on == {"YOLO_OFFLINE", "ULTRALYTICS_SAFE_LOAD"}
+    off = {name for name, value in SWITCHES.items() if value == "false"}
+    assert off == {"YOLO_AUTOINSTALL", "YOLO_VERBOSE"}
+
 
 PROBE = """
 import socket, sys
