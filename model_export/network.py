@@ -45,8 +45,7 @@ class Network:
 
 def load(weights: Path | str) -> Any:
     """Return ultralytics' detection network of a .pt or .yaml file; raises ExportError."""
-    if not str(weights).endswith((".yaml", ".yml")):
-        _refuse_without_allow_list(weights)
+    _refuse_without_allow_list(weights)
     try:
         network = YOLO(str(weights), task="detect").model
     except Exception as problem:  # ultralytics and torch have no common root of errors
@@ -64,7 +63,7 @@ def load(weights: Path | str) -> Any:
 
 
 def _refuse_without_allow_list(weights: Path | str) -> None:
-    """Raise ExportError where ultralytics would run what a pickle says.
+    """Raise ExportError where ultralytics would run what a pickle or an architecture says.
 
     It knows its switch from 8.4.67 on, and with a torch before 2.6 it loads everything all the same.
     """

@@ -183,6 +183,37 @@ def test_an_isolated_process_opens_no_connection():
     assert run.stdout.count("an export opens no connection") == 3
 
 
+STARTS = """
+import os, pty, subprocess, sys
+from model_export.errors import ExportError
+from model_export.isolation import isolate, refuse_processes
+isolate()
+touch = ["touch", sys.argv[1]]
+subprocess.run(["true"], check=True)  # allowed while things are imported
+refuse_processes()
+for attempt in (
+    lambda: subprocess.run(touch),
+    lambda: os.system(" ".join(touch)),
+    lambda: os.posix_spawnp("touch", touch, os.environ),
+    lambda: os.spawnvp(os.P_WAIT, "touch", touch),
+    lambda: os.fork() or os._exit(0),
+    lambda: pty.spawn(touch),
+    lambda: os.execvp("touch", touch),
+):
+    try:
+        attempt()
+    except ExportError as refused:
+        print(refused)
+"""
+
+
+def test_an_isolated_process_starts_no_other_once_all_is_imported(tmp_path):
+    command = [sys.executable, "-c", STARTS, str(tmp_path / "started")]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert run.stdout.count("an export starts no process") == 7, run.stdout
+    assert not (tmp_path / "started").exists()
+
+
 # --- what is needed
 
 
