@@ -65,7 +65,7 @@ def load(weights: Path | str) -> Any:
 def _refuse_without_allow_list(weights: Path | str) -> None:
     """Raise ExportError where ultralytics would run what a pickle or an architecture says.
 
-    It knows its switch from 8.4.67 on, and with a torch before 2.6 it loads everything all the same.
+    It knows its switch from 8.4.67 on, and heeds it with torch 2.6 or newer only.
     """
     switched_on = getattr(ultralytics.utils, "SAFE_LOAD", False) is True
     if not switched_on or not hasattr(torch.serialization, "get_unsafe_globals_in_checkpoint"):

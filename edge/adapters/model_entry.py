@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -80,11 +81,14 @@ class ModelEntry:
     weights: Weights | None = None
 
     def __post_init__(self) -> None:
-        for key, value in (("file", self.file), ("card", self.card)):
-            if "/" in value or value.startswith("."):
-                raise ValueError(f"{key} {value!r} must be a plain file name")
         if (self.sha256 is None) != (self.bytes is None):
             raise ValueError(f"{self.name} needs both sha256 and bytes, or neither")
+
+    @property
+    def files(self) -> frozenset[str]:
+        """The names within the models folder that are of this model."""
+        second = self.weights.file if self.weights else ""
+        return frozenset({self.file, self.card, second} - {""})
 
     @property
     def published_as(self) -> str:
@@ -119,7 +123,22 @@ def parse_entry(raw: Mapping[str, Any]) -> ModelEntry:
         "head": Head(family=family, strides=strides, **head),
         "weights": Weights(**raw["weights"]) if "weights" in raw else None,
     }
-    return ModelEntry(**{**raw, **parts})
+    entry = ModelEntry(**{**raw, **parts})
+    _check_name("file", entry.file, "onnx", "param")
+    if entry.card:
+        _check_name("card", entry.card, "md")
+    if entry.weights is not None:
+        _check_name("weights.file", entry.weights.file, "bin")
+    return entry
+
+
+def _check_name(key: str, name: str, *endings: str) -> None:
+    """Raise ValueError where a file would lie elsewhere, or in place of another kind of file."""
+    if not re.fullmatch(rf"\w[\w.-]*\.({'|'.join(endings)})", name):
+        raise ValueError(
+            f"{key} {name!r} must be a plain file name that ends in .{' or .'.join(endings)},"
+            f" e.g. door-model.{endings[0]}"
+        )
 
 
 def entry_text(entry: ModelEntry) -> str:
