@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edge.errors import LobbyCountError
 from model_export.errors import ExportError
-from model_export.isolation import isolate, refuse_processes
+from model_export.isolation import isolate
 
 
 def main() -> int:
@@ -17,7 +17,6 @@ def main() -> int:
     try:
         # Only now: ultralytics reads its switches while it is imported.
         module = importlib.import_module("model_export.export")
-        refuse_processes()
         entry = module.export(
             module.Request(
                 given=options.model,

@@ -1,8 +1,8 @@
 """Keeps an export to itself: no telemetry, nothing installed or downloaded, no code from weights.
 
 ultralytics sends usage events, installs packages it misses, fetches weights by name and unpickles
-them. Its own switches are set before it is imported, the process may open no connection, and once
-everything is imported it may start no other process.
+them. Its own switches are set before it is imported, the process may open no connection, and from
+when weights are loaded it may start no other process.
 
 This holds for what Python does. It is no sandbox: native code raises no audit events.
 """
@@ -44,7 +44,10 @@ def isolate() -> None:
 
 
 def refuse_processes() -> None:
-    """Call this once all is imported: torch and ultralytics start some to learn of the machine."""
+    """Call this before weights are loaded, and after what needs processes.
+
+    Those are torch and ultralytics while they are imported, and a recording, which a child reads.
+    """
     sys.addaudithook(_refuse_processes)
 
 

@@ -189,7 +189,7 @@ from model_export.errors import ExportError
 from model_export.isolation import isolate, refuse_processes
 isolate()
 touch = ["touch", sys.argv[1]]
-subprocess.run(["true"], check=True)  # allowed while things are imported
+subprocess.run(["true"], check=True)  # before, it is allowed
 refuse_processes()
 for attempt in (
     lambda: subprocess.run(touch),
@@ -207,7 +207,7 @@ for attempt in (
 """
 
 
-def test_an_isolated_process_starts_no_other_once_all_is_imported(tmp_path):
+def test_an_isolated_process_starts_no_other_once_that_is_refused(tmp_path):
     command = [sys.executable, "-c", STARTS, str(tmp_path / "started")]
     run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     assert run.stdout.count("an export starts no process") == 7, run.stdout
