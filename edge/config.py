@@ -264,8 +264,7 @@ class Config(Section):
         relevant["camera"].pop("source")
         if self.camera.person_height is None:
             relevant["camera"].pop("person_height")
-        if not self.model.gate:
-            relevant["gate"] = False
+        relevant["gate"] = self.model.gate  # always: which of the two is the default may change
         if self.model.provider is not Provider.CPU:
             relevant["provider"] = str(self.model.provider)
         relevant["records"].pop("data_dir")

@@ -91,8 +91,18 @@ def _entry(catalog: Catalog, name: str, source: str | None) -> ModelEntry:
     if source and not pinned and "://" not in source and Path(source).is_dir():
         offered = offered_entry(Path(source), name)
         if offered is not None and offered.sha256 is not None:
+            _refuse_taken(catalog, offered, source)
             return replace(offered, shipped=False)
     return catalog.entry(name)
+
+
+def _refuse_taken(catalog: Catalog, offered: ModelEntry, source: str) -> None:
+    for other in catalog.entries.values():
+        if other.name != offered.name and (taken := offered.files & other.files):
+            raise BadInputError(
+                f"{source} offers {offered.name} with {', '.join(sorted(taken))}, which here is a"
+                f" file of {other.name}; export it under another name, e.g. --name door-model"
+            )
 
 
 def _bring_card(entry: ModelEntry, place: str, folder: Path) -> None:

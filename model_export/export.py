@@ -17,6 +17,7 @@ from edge.vocabulary import Image
 from model_export.card import LICENCE, card_text
 from model_export.comparison import Comparison, compare
 from model_export.errors import ExportError
+from model_export.isolation import refuse_processes
 from model_export.network import VERSION, Network, convert, load, person_class
 from model_export.pictures import PAD, calibration_pictures
 from model_export.quantisation import quantise
@@ -64,6 +65,7 @@ def export(request: Request, tell: Callable[[str], None]) -> ModelEntry:
         if request.calibrate is None or request.precision == "fp32"
         else calibration_pictures(request.calibrate, request.height, request.width)
     )
+    refuse_processes()
     tell(f"loading {weights}")
     network = load(weights)
     person = person_class(network.names, request.person_class)

@@ -45,6 +45,7 @@ class Network:
 
 def load(weights: Path | str) -> Any:
     """Return ultralytics' detection network of a .pt or .yaml file; raises ExportError."""
+    _refuse_without_allow_list(weights)
     try:
         network = YOLO(str(weights), task="detect").model
     except Exception as problem:  # ultralytics and torch have no common root of errors
@@ -59,6 +60,20 @@ def load(weights: Path | str) -> Any:
             " use e.g. yolo11n.pt or yolo26n.pt"
         )
     return network.float().eval()
+
+
+def _refuse_without_allow_list(weights: Path | str) -> None:
+    """Raise ExportError where ultralytics would run what a pickle or an architecture says.
+
+    It knows its switch from 8.4.67 on, and heeds it with torch 2.6 or newer only.
+    """
+    switched_on = getattr(ultralytics.utils, "SAFE_LOAD", False) is True
+    if not switched_on or not hasattr(torch.serialization, "get_unsafe_globals_in_checkpoint"):
+        raise ExportError(
+            f"{weights} is not loaded, because ultralytics {VERSION} with torch {torch.__version__}"
+            " would run code in it; pip install --upgrade 'lobbycount[export]', and ask with"
+            " `lobbycount models export`"
+        )
 
 
 def person_class(names: Mapping[int, str], wanted: str | None) -> int:

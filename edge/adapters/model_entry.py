@@ -2,8 +2,9 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from edge.detection import Family, Head
@@ -80,11 +81,14 @@ class ModelEntry:
     weights: Weights | None = None
 
     def __post_init__(self) -> None:
-        for key, value in (("file", self.file), ("card", self.card)):
-            if "/" in value or value.startswith("."):
-                raise ValueError(f"{key} {value!r} must be a plain file name")
         if (self.sha256 is None) != (self.bytes is None):
             raise ValueError(f"{self.name} needs both sha256 and bytes, or neither")
+
+    @property
+    def files(self) -> frozenset[str]:
+        """The names within the models folder that are of this model."""
+        second = self.weights.file if self.weights else ""
+        return frozenset({self.file, self.card, second} - {""})
 
     @property
     def published_as(self) -> str:
@@ -93,12 +97,18 @@ class ModelEntry:
 
     @property
     def hash(self) -> str:
-        """Return 12 hex digits of what decides a detection: the file and its thresholds."""
-        deciding: tuple[object, ...] = (
-            *(self.sha256, self.score_floor, self.sure_score, self.nms_iou),
-            *((self.weights.sha256,) if self.weights else ()),
-        )
-        return hashlib.sha256(repr(deciding).encode()).hexdigest()[:12]
+        """Return 12 hex digits of what decides a detection.
+
+        That is the file, its thresholds, what goes in and how the answer is read. What is at its
+        default does not change it, so that a new field leaves the hashes that are in records.
+        """
+        deciding = {
+            "files": [self.sha256, *((self.weights.sha256,) if self.weights else ())],
+            "thresholds": [self.score_floor, self.sure_score, self.nms_iou],
+            "input": _given(self.input),
+            "head": _given(self.head),
+        }
+        return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()[:12]
 
     def weights_entry(self) -> "ModelEntry | None":
         """Return an entry that describes the second file; None when there is only one."""
@@ -119,7 +129,28 @@ def parse_entry(raw: Mapping[str, Any]) -> ModelEntry:
         "head": Head(family=family, strides=strides, **head),
         "weights": Weights(**raw["weights"]) if "weights" in raw else None,
     }
-    return ModelEntry(**{**raw, **parts})
+    entry = ModelEntry(**{**raw, **parts})
+    _check_name("file", entry.file, "onnx", "param")
+    if entry.card:
+        _check_name("card", entry.card, "md")
+    if entry.weights is not None:
+        _check_name("weights.file", entry.weights.file, "bin")
+    return entry
+
+
+def _check_name(key: str, name: str, *endings: str) -> None:
+    """Raise ValueError where a file would lie elsewhere, or in place of another kind of file."""
+    if not re.fullmatch(rf"\w[\w.-]*\.({'|'.join(endings)})", name):
+        raise ValueError(
+            f"{key} {name!r} must be a plain file name that ends in .{' or .'.join(endings)},"
+            f" e.g. door-model.{endings[0]}"
+        )
+
+
+def _given(part: ModelInput | Head) -> dict[str, Any]:
+    """Return the fields that are not at their default."""
+    values = ((field, getattr(part, field.name)) for field in fields(part))
+    return {field.name: value for field, value in values if value != field.default}
 
 
 def entry_text(entry: ModelEntry) -> str:

@@ -157,8 +157,8 @@ def test_settings_that_are_not_used_keep_the_hash_that_records_have(tmp_path):
     for zones in ("", plain):
         hashes = {with_zones(tmp_path, zones, z).hash() for z in ("", ", time_zone: Europe/Berlin")}
         assert len(hashes) == 1
-    # It changes only together with what is counted: last with the narrower dead-band.
-    assert load(HERE / "configs" / "00-good.yaml").hash() == "33791f7c19b3"
+    # It changes only together with what is counted: last when the gate came.
+    assert load(HERE / "configs" / "00-good.yaml").hash() == "69e1a476fb96"
 
 
 def test_relative_paths_start_at_the_folder_of_the_file(tmp_path):
@@ -248,10 +248,24 @@ def test_who_watches_the_device_changes_no_hash(tmp_path):
     text = (HERE / "configs" / "00-good.yaml").read_text("utf-8")
     path.write_text(text + "\nhealth: {prometheus_port: 9464}\n", "utf-8")
     assert load(path).health.prometheus_port == 9464
-    assert load(path).hash() == "33791f7c19b3"
+    assert load(path).hash() == "69e1a476fb96"
     path.write_text(text + "\nhealth: {prometheus_port: 80}\n", "utf-8")
     with pytest.raises(ConfigError, match=r"health.prometheus_port.*1024.*9464"):
         load(path)
+
+
+def test_the_gate_is_in_the_hash_whichever_way_it_is(tmp_path):
+    """A device of before the gate had the hash that follows from leaving it out."""
+    good = (HERE / "configs" / "00-good.yaml").read_text("utf-8")
+    path = tmp_path / "lobby.yaml"
+    hashes = []
+    for model in ("{gate: true}", "{}", "{gate: false}"):
+        path.write_text(f"{good}model: {model}\n", "utf-8")
+        hashes.append(load(path).hash())
+    on, default, off = hashes
+    assert on == default == "69e1a476fb96"
+    assert off == "977d8834970a"
+    assert "33791f7c19b3" not in hashes
 
 
 def test_another_provider_changes_the_hash_and_the_default_does_not(tmp_path):
@@ -263,5 +277,5 @@ def test_another_provider_changes_the_hash_and_the_default_does_not(tmp_path):
         return load(path).hash()
 
     assert "model:" not in good
-    assert hashed("{provider: cpu}") == hashed("{}") == "33791f7c19b3"
+    assert hashed("{provider: cpu}") == hashed("{}") == "69e1a476fb96"
     assert len({hashed("{provider: openvino}"), hashed("{provider: ncnn}"), hashed("{}")}) == 3

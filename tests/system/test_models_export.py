@@ -312,6 +312,39 @@ def test_weights_run_no_code_of_theirs(ultralytics, tmp_path):
     assert not trap.exists()
 
 
+LOAD = """
+import sys
+from model_export.errors import ExportError
+from model_export.network import load
+for weights in sys.argv[1:]:
+    try:
+        load(weights)
+    except ExportError as refused:
+        print(refused)
+"""
+
+
+@pytest.mark.parametrize("said", ["false", None])
+def test_without_the_allow_list_no_weights_are_loaded(ultralytics, tmp_path, said):
+    """As with an ultralytics that does not know the switch, or takes it for no."""
+    trap, path = tmp_path / "sprung", tmp_path / "trap.pt"
+    ultralytics.torch.save({"model": Trap(trap)}, path)
+    architecture = tmp_path / "yolo11n.yaml"
+    architecture.write_text(f"activation: __import__('os').mkdir({str(trap)!r})", "utf-8")
+    environment = {**os.environ, "YOLO_CONFIG_DIR": str(tmp_path)}
+    environment.pop("ULTRALYTICS_SAFE_LOAD", None)
+    if said:
+        environment["ULTRALYTICS_SAFE_LOAD"] = said
+    command = [sys.executable, "-c", LOAD, str(path), str(architecture)]
+    run = subprocess.run(
+        command, capture_output=True, text=True, timeout=300, check=True, env=environment
+    )
+    assert not trap.exists()
+    for file in (path, architecture):
+        assert f"{file} is not loaded, because ultralytics" in run.stdout
+    assert "lobbycount models export" in run.stdout
+
+
 def test_nothing_is_left_behind_but_the_model(tmp_path):
     home, work = tmp_path / "home", tmp_path / "work"
     home.mkdir()

@@ -19,6 +19,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from edge.adapters.model_catalog import CATALOG_FILE, add_own, load_catalog, make_own_folder
+from edge.adapters.model_entry import entry_text
 from edge.adapters.model_file import read_model
 from edge.errors import BadInputError, DownloadError, ModelError
 from edge.models_pull import pull
@@ -274,6 +275,47 @@ def test_a_folder_cannot_change_what_the_shipped_catalog_says(tmp_path, entry):
     (stick / "yolox_nano.onnx").write_bytes(CONTENT)
     with pytest.raises(ModelError, match=r"has 300000 bytes but should have 3678356"):
         pull(load_catalog(tmp_path / "models"), "yolox-nano-416", str(stick))
+
+
+def offered(stick, entry, **changes):
+    """A stick that offers an entry of a catalog with that changed."""
+    stick.mkdir()
+    known = dataclasses.replace(
+        entry, **{"name": "door", "file": "door.onnx", "card": "door.md", **changes}
+    )
+    for name in known.files:
+        (stick / name).write_bytes(CONTENT)
+    (stick / CATALOG_FILE).write_text(entry_text(known), "utf-8")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"file": "mine.onnx"}, "with mine.onnx, which here is a file of mine"),
+        ({"file": "yolox_nano.onnx"}, "which here is a file of yolox-nano-416"),
+        ({"card": "nanodet-g-416-int8.md"}, "which here is a file of nanodet-g-416-"),
+    ],
+)
+def test_a_folder_cannot_replace_the_file_of_another_model(tmp_path, entry, changes, said):
+    stick, own = tmp_path / "stick", tmp_path / "models"
+    offered(stick, entry, **changes)
+    (own / "mine.onnx").write_bytes(b"before")
+    with pytest.raises(BadInputError) as caught:
+        pull(load_catalog(own), "door", str(stick))
+    assert said in str(caught.value)
+    assert (own / "mine.onnx").read_bytes() == b"before"
+    assert files(tmp_path) == WHOLE
+
+
+@pytest.mark.parametrize("key", ["file", "card"])
+def test_a_folder_cannot_replace_the_catalog(tmp_path, entry, key):
+    stick, own = tmp_path / "stick", tmp_path / "models"
+    before = (own / CATALOG_FILE).read_bytes()
+    offered(stick, entry, **{key: CATALOG_FILE})
+    with pytest.raises(ModelError, match=rf"{stick}/catalog\.toml cannot be used.*{key} 'catalog"):
+        pull(load_catalog(own), "door", str(stick))
+    assert (own / CATALOG_FILE).read_bytes() == before
+    assert files(tmp_path) == [CATALOG_FILE]
 
 
 def test_a_file_has_the_name_its_publisher_gave_it(tmp_path, mirror):

@@ -44,11 +44,40 @@ def test_the_shipped_catalog():
     assert entry.shipped
     assert entry.head.family is Family.NANODET
     assert entry.input.shape == (1, 416, 416, 3)
-    assert len(entry.hash) == 12
-    assert entry.hash != dataclasses.replace(entry, sure_score=entry.sure_score + 0.1).hash
-    assert entry.hash != dataclasses.replace(entry, sha256="0" * 64).hash
     assert catalog.path(entry) == MODELS / "nanodet-g-416-int8.onnx"
     assert catalog.entry("yolox-nano-416").input.shape == (1, 3, 416, 416)
+
+
+def test_the_hash_changes_with_whatever_decides_a_detection():
+    entry = load_catalog(MODELS).entry("nanodet-g-416-ncnn")
+    changed = (
+        {"sha256": "0" * 64},
+        {"weights": dataclasses.replace(entry.weights, sha256="0" * 64)},
+        *({key: 0.45} for key in ("score_floor", "sure_score", "nms_iou")),
+        *(
+            {"input": dataclasses.replace(entry.input, **{key: value})}
+            for key, value in {
+                **{"height": 256, "width": 256, "layout": "NHWC", "dtype": "uint8"},
+                **{"colour": "RGB", "pad": 0, "scale": 1 / 255, "any_multiple_of": 0},
+            }.items()
+        ),
+        *(
+            {"head": dataclasses.replace(entry.head, **{key: value})}
+            for key, value in {
+                **{"family": Family.YOLOX, "strides": (8, 16), "classes": 80, "person": 1},
+                **{"bins": 8, "rows": 300},
+            }.items()
+        ),
+    )
+    hashes = {entry.hash, *(dataclasses.replace(entry, **each).hash for each in changed)}
+    assert len(hashes) == 1 + len(changed)
+    told = {"source": "elsewhere", "card": "", "url": "https://example.org/a", "licence": "MIT"}
+    assert dataclasses.replace(entry, **told).hash == entry.hash
+
+
+def test_the_hash_that_records_of_the_default_model_have():
+    """It changes only together with what is detected."""
+    assert load_catalog(MODELS).entry().hash == "be580a3698fc"
 
 
 def test_each_shipped_model_is_here_with_its_card_and_is_the_file_described():
@@ -156,6 +185,15 @@ def test_an_unknown_model_names_the_known_ones(copied):
         ('default = "', 'default = "" "', "TOML"),
         ('name = "nano', 'nam = "nano', "nam"),
         ('file = "nanodet', 'file = "../nanodet', "plain file name"),
+        ('file = "nanodet-g-416-int8.onnx"', 'file = "catalog.toml"', "ends in .onnx or .param"),
+        ('file = "nanodet-g-416-int8.onnx"', 'file = ".a.onnx"', "plain file name"),
+        (
+            'card = "nanodet-g-416-int8.md"',
+            'card = "catalog.toml"',
+            "ends in .md, e.g. door-model.md",
+        ),
+        ('card = "nanodet-g-416-int8.md"', 'card = "../a.md"', "plain file name"),
+        ('"nanodet-g-416.ncnn.bin"', '"catalog.toml"', "weights.file 'catalog.toml'"),
         ("bytes = 3866225", "", "needs both sha256 and bytes"),
         ('family = "nanodet"', 'family = "detr"', "detr"),
         ('layout = "NHWC"', 'layout = "HWC"', "NHWC, NCHW"),

@@ -17,6 +17,7 @@ from edge.vocabulary import Detections
 from model_export import comparison
 from model_export.comparison import Comparison, compare
 from model_export.errors import ExportError
+from model_export.isolation import SWITCHES
 from model_export.pictures import MOST, calibration_pictures, letterboxed
 from model_export.weights import default_name, find_weights
 
@@ -143,6 +144,15 @@ def test_when_the_float_network_is_kept(result, said):
 
 # --- keeping to itself
 
+
+def test_every_switch_is_in_words_that_all_versions_of_ultralytics_understand():
+    """8.4.67 to 8.4.80 take `ULTRALYTICS_SAFE_LOAD=1` for no."""
+    on = {name for name, value in SWITCHES.items() if value == "true"}
+    assert on == {"YOLO_OFFLINE", "ULTRALYTICS_SAFE_LOAD"}
+    off = {name for name, value in SWITCHES.items() if value == "false"}
+    assert off == {"YOLO_AUTOINSTALL", "YOLO_VERBOSE"}
+
+
 PROBE = """
 import socket, sys
 from model_export.errors import ExportError
@@ -171,6 +181,37 @@ def test_an_isolated_process_opens_no_connection():
         with pytest.raises(BlockingIOError):
             server.accept()
     assert run.stdout.count("an export opens no connection") == 3
+
+
+STARTS = """
+import os, pty, subprocess, sys
+from model_export.errors import ExportError
+from model_export.isolation import isolate, refuse_processes
+isolate()
+touch = ["touch", sys.argv[1]]
+subprocess.run(["true"], check=True)  # before, it is allowed
+refuse_processes()
+for attempt in (
+    lambda: subprocess.run(touch),
+    lambda: os.system(" ".join(touch)),
+    lambda: os.posix_spawnp("touch", touch, os.environ),
+    lambda: os.spawnvp(os.P_WAIT, "touch", touch),
+    lambda: os.fork() or os._exit(0),
+    lambda: pty.spawn(touch),
+    lambda: os.execvp("touch", touch),
+):
+    try:
+        attempt()
+    except ExportError as refused:
+        print(refused)
+"""
+
+
+def test_an_isolated_process_starts_no_other_once_that_is_refused(tmp_path):
+    command = [sys.executable, "-c", STARTS, str(tmp_path / "started")]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert run.stdout.count("an export starts no process") == 7, run.stdout
+    assert not (tmp_path / "started").exists()
 
 
 # --- what is needed
