@@ -20,6 +20,8 @@ import urllib.request
 from contextlib import suppress
 from pathlib import Path
 
+from speed.meter import tree
+
 from edge.adapters.lab_broker import LabBroker
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -119,20 +121,8 @@ def _watch(process: subprocess.Popen[bytes]) -> tuple[int, int]:
 
 def sizes_of_tree(pid: int | None = None) -> tuple[int, int]:
     """Return the summed PSS and RSS of a process, or this one, and its children, in KiB."""
-    sizes = [_sizes(each) for each in _tree(pid or os.getpid())]
+    sizes = [_sizes(each) for each in tree(pid or os.getpid())]
     return sum(pss for pss, _ in sizes), sum(rss for _, rss in sizes)
-
-
-def _tree(pid: int) -> list[int]:
-    found = [pid]
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        try:
-            children = task.read_text(encoding="ascii").split()
-        except OSError:
-            continue
-        for child in children:
-            found += _tree(int(child))
-    return found
 
 
 def _sizes(pid: int) -> tuple[int, int]:
