@@ -350,8 +350,8 @@ def test_cal_appears_after_an_audit_and_disappears_after_a_change(tmp_path, clip
     third = lobbycount("run", "-c", config(tmp_path, clips[0], x=0.53))
     assert f"the config changed since the audit of {kept['when']}" in third.stderr
 
-    cals = [(r.line, r.cal) for r in records(tmp_path)[8:]]
-    assert cals == [("door", kept["hash"]), ("east", None), ("door", None), ("east", None)]
+    cals = dict.fromkeys((r.line, r.cal) for r in records(tmp_path)[8:])  # a quarter may end here
+    assert list(cals) == [("door", kept["hash"]), ("east", None), ("door", None)]
 
 
 # --- counting by key press
@@ -469,13 +469,17 @@ def test_keys_are_counted_beside_a_running_device_and_compared(tmp_path, clips, 
         assert f"lobbycount audit {tally} -c {device}" in terminal.seen
         assert terminal.settings() == terminal.before
     found = json.loads(printed.read_text("utf-8"))
-    (record,) = [r for r in records(tmp_path)[2:] if r.line == "door"]
     door = found["lines"]["door"]
-    assert (found["mode"], door["intervals"], door["n"]) == ("intervals", 1, 2)
-    assert door["from"] == iso_utc(record.t0_ms)
+    held = [
+        record
+        for record in records(tmp_path)[2:]
+        if record.line == "door" and iso_utc(record.t0_ms) >= door["from"]
+    ]  # one, or two when a quarter of an hour ended meanwhile
+    assert (found["mode"], door["intervals"], door["n"]) == ("intervals", len(held), 2)
+    assert door["from"] == iso_utc(held[0].t0_ms)
     by_way = {row["direction"]: row for row in found["rows"]}
-    assert by_way["in"]["difference"] == record.entered + record.uturn - 2
-    assert by_way["out"]["difference"] == record.left + record.uturn
+    assert by_way["in"]["difference"] == sum(r.entered + r.uturn for r in held) - 2
+    assert by_way["out"]["difference"] == sum(r.left + r.uturn for r in held)
     again = lobbycount("audit", tally, "-c", device, "--json")
     assert json.loads(again.stdout)["rows"] == found["rows"]
 

@@ -207,5 +207,7 @@ def test_a_service_that_cannot_keep_up_says_so_everywhere(tmp_path: Path, port: 
     with contextlib.closing(SqliteOutbox(tmp_path / "data" / "outbox.sqlite", "slow")) as outbox:
         records = [json.loads(record.body) for record in outbox.pending(10)]
     assert records
-    assert all(record["cov"] < 0.5 for record in records)
-    assert {record["cov_reason"] for record in records} == {"overload"}
+    # Two when a quarter of an hour ended meanwhile; the first seconds of a run are watched.
+    assert records[-1]["cov"] < 0.5
+    assert {record.get("cov_reason") for record in records} <= {"overload", None}
+    assert records[-1]["cov_reason"] == "overload"
