@@ -13,8 +13,9 @@ from collections.abc import Iterator, Mapping
 
 from pydantic import ValidationError
 
-from edge.config import Config, DeviceSection
+from edge.config import Config
 from edge.config_errors import sentences, unknown
+from edge.config_sections import DeviceSection
 from edge.errors import ConfigError
 from edge.sealing import canonical
 

@@ -11,7 +11,8 @@ from edge import __version__, home_assistant, messages
 from edge.adapters.broker_mqtt import MqttBroker
 from edge.adapters.mqtt_settings import KEEPALIVE_S, MqttSettings
 from edge.commands import answer, parse_backfill
-from edge.config import Config, MqttSection, password
+from edge.config import Config, password
+from edge.config_sections import MqttSection
 from edge.delivery import Relay, RelayLimits, RelayState
 from edge.errors import MessageError
 from edge.heads import head_message

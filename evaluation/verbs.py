@@ -14,7 +14,8 @@ import typer
 from rich.table import Table
 
 from edge.adapters.mqtt_settings import MqttSettings
-from edge.config import MqttSection, TlsSection, broker_section
+from edge.config import broker_section
+from edge.config_sections import MqttSection, TlsSection
 from edge.errors import BadInputError, BrokerError
 from edge.messages import checked_name
 from edge.station import mqtt_settings

@@ -35,7 +35,7 @@ from edge.adapters.camera_opencv import ClipSource
 from edge.adapters.detector_gated import GatedDetector
 from edge.adapters.detector_onnx import OnnxDetector
 from edge.adapters.model_catalog import ModelEntry, load_catalog
-from edge.config import LineSection
+from edge.config_drawings import LineSection
 from edge.counting import Counter
 from edge.gating import Gate
 from edge.ports import Detector

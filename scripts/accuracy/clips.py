@@ -9,7 +9,8 @@ import numpy as np
 from ruamel.yaml import YAML
 
 from edge.app import configured_lines
-from edge.config import LineSection, load
+from edge.config import load
+from edge.config_drawings import LineSection
 from edge.scoring import Truth, load_truth
 from edge.vocabulary import FloatArray, Line
 

@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from accuracy.clips import Clip, Labels, labels_of, truth_of
-from edge.config import LineSection
+from edge.config_drawings import LineSection
 
 STEP_S = 0.5
 STILL_HEIGHTS = 0.1

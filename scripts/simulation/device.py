@@ -14,7 +14,8 @@ from zoneinfo import ZoneInfo
 
 from edge.adapters.outbox_sqlite import SqliteOutbox
 from edge.aggregation import Aggregator
-from edge.config import Config, MqttSection
+from edge.config import Config
+from edge.config_sections import MqttSection
 from edge.delivery import RelayState
 from edge.intervals import Redater
 from edge.messages import Health

@@ -2,7 +2,8 @@
 
 from functools import cache
 
-from edge.config import Config, DeviceSection, MqttSection
+from edge.config import Config
+from edge.config_sections import DeviceSection, MqttSection
 
 from .plan import QUEUE_ID, Plan
 

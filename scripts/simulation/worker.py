@@ -16,7 +16,7 @@ from pathlib import Path
 
 import structlog
 
-from edge.config import MqttSection
+from edge.config_sections import MqttSection
 
 from .clocks import Pace
 from .device import Device, DeviceFacts, World

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from edge.aggregation import Aggregator
-from edge.config import LineSection
+from edge.config_drawings import LineSection
 from edge.counting import Counter, CountingSettings
 from edge.pipeline import Pipeline, Stages
 from edge.testing import ManualClock, MemoryOutbox, ScriptedDetector

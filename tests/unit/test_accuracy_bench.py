@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge.config import LineSection
+from edge.config_drawings import LineSection
 from edge.scoring import Truth
 from edge.vocabulary import Crossing, Detections, Line, Outcome
 

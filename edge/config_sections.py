@@ -1,0 +1,186 @@
+"""The sections of the config file, one model each; what is drawn is in `config_drawings`.
+
+Every setting has an example that works: it is what an operator reads when theirs does not.
+"""
+
+from collections.abc import Sequence
+from datetime import tzinfo
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
+
+from edge.config_drawings import Outline, Section, Slug
+from edge.counting import CountingSettings
+from edge.geometry import crosses_itself
+from edge.providers import Provider
+from edge.vocabulary import Anchor, Point
+from edge.zones import ZoneSettings
+
+
+def _from_config_folder(path: Path, info: ValidationInfo) -> Path:
+    folder: Path = (info.context or {}).get("folder", Path())
+    return folder / path
+
+
+ConfigPath = Annotated[Path, AfterValidator(_from_config_folder)]
+
+
+def find_time_zone(name: str) -> tzinfo:
+    """Find a time zone by its IANA name. Raises ValueError when that is not possible."""
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        known = available_timezones()
+    if not known:
+        raise ValueError(
+            f"time zone {name!r} cannot be looked up, this machine has no time zone data;"
+            " install it, e.g. sudo apt install tzdata"
+        )
+    close = get_close_matches(name, known, n=1)
+    hint = f"did you mean {close[0]!r}?" if close else "e.g. time_zone: Asia/Shanghai"
+    raise ValueError(f"{name!r} is not the name of a time zone; {hint}")
+
+
+class DeviceSection(Section):
+    """Who this device is."""
+
+    tenant: Slug = Field(examples=["street-office-1"])
+    id: Slug = Field(examples=["lobby-001"])
+    name: str = Field(default="", max_length=120, examples=["幸福里党群服务中心 大厅"])
+    time_zone: str = Field(default="Asia/Shanghai", examples=["Asia/Shanghai"])
+    clock: Literal["ntp", "rtc"] = Field(default="ntp", examples=["ntp"])
+
+    @field_validator("time_zone")
+    @classmethod
+    def _exists(cls, name: str) -> str:
+        find_time_zone(name)
+        return name
+
+
+class CameraSection(Section):
+    """Where pictures come from."""
+
+    source: str = Field(min_length=1, examples=["/dev/video0"])
+    fps: float = Field(default=8.0, ge=1.0, le=30.0, examples=[8])
+    person_height: float | None = Field(default=None, ge=0.03, le=1.0, examples=[0.4])
+    masks: tuple[Outline, ...] = Field(default=(), examples=[[[[0, 0], [0.2, 0], [0.2, 0.3]]]])
+
+    @field_validator("source", mode="before")
+    @classmethod
+    def _where(cls, value: Any, info: ValidationInfo) -> Any:
+        if (type(value) is int and value >= 0) or (isinstance(value, str) and value.isdecimal()):
+            return f"/dev/video{value}"
+        if isinstance(value, str) and value and "://" not in value:
+            return str(_from_config_folder(Path(value), info))
+        if isinstance(value, str) and "://" in value and not value.startswith(("rtsp:", "rtsps:")):
+            raise ValueError(
+                "only rtsp:// and rtsps:// addresses can be read;"
+                " e.g. source: rtsp://192.168.1.64:554/stream, /dev/video0 or clip.mp4"
+            )
+        return value
+
+    @field_validator("masks")
+    @classmethod
+    def _mask_hides_an_area(cls, masks: Sequence[Sequence[Point]]) -> Any:
+        if any(len(set(mask)) < 3 for mask in masks):
+            raise ValueError(
+                "a mask needs at least three different points, e.g. [[0, 0], [0.2, 0], [0.2, 0.3]]"
+            )
+        if any(crosses_itself(mask) for mask in masks):
+            raise ValueError(
+                "the outline of a mask crosses itself, so a part would stay visible;"
+                " give its corners in order, e.g. [[0, 0], [0.2, 0], [0.2, 0.3], [0, 0.3]]"
+            )
+        return masks
+
+
+class ModelSection(Section):
+    """Which detector looks."""
+
+    name: str = Field(default="nanodet-g-416-int8", examples=["nanodet-g-416-int8"])
+    folder: ConfigPath | None = None
+    threads: int = Field(default=2, ge=1, le=16, examples=[2])
+    provider: Provider = Field(default=Provider.CPU, examples=["cpu"])
+    gate: bool = Field(default=True, examples=[True])
+
+
+class CountingSection(Section):
+    """The crossing rule."""
+
+    anchor: Anchor = Field(default=Anchor.BOTTOM_CENTRE, examples=["bottom-centre"])
+    dead_band_heights: float = Field(default=0.08, ge=0.0, le=0.5, examples=[0.08])
+    hold_s: float = Field(default=0.30, ge=0.0, le=3.0, examples=[0.3])
+    uturn_s: float = Field(default=5.0, ge=0.0, le=120.0, examples=[5])
+
+    def settings(self) -> CountingSettings:
+        """Return the settings for the counter."""
+        return CountingSettings(
+            anchor=self.anchor,
+            dead_band_heights=self.dead_band_heights,
+            hold_s=self.hold_s,
+            uturn_s=self.uturn_s,
+        )
+
+    def zone_settings(self) -> ZoneSettings:
+        """Return the settings for the zone counter: same feet, same dead-band."""
+        return ZoneSettings(anchor=self.anchor, dead_band_heights=self.dead_band_heights)
+
+
+class RecordsSection(Section):
+    """What is kept and published."""
+
+    interval_min: Literal[5, 10, 15, 20, 30, 60] = Field(default=15, examples=[15])
+    data_dir: ConfigPath = Path("/var/lib/lobbycount")
+
+
+class TlsSection(Section):
+    """Certificates; without `ca` the system's own are trusted."""
+
+    ca: ConfigPath | None = None
+    cert: ConfigPath | None = None
+    key: ConfigPath | None = None
+
+    @model_validator(mode="after")
+    def _certificate_and_key_together(self) -> Self:
+        if (self.cert is None) != (self.key is None):
+            raise ValueError(
+                "cert and key belong together; give both, e.g. cert: device.pem, key: device.key"
+            )
+        return self
+
+
+class MqttSection(Section):
+    """Where records go."""
+
+    host: str = Field(min_length=1, examples=["broker.example.org"])
+    port: int = Field(default=8883, ge=1, le=65535, examples=[8883])
+    tls: TlsSection | None = None
+    username: str | None = None
+    password_file: ConfigPath | None = None
+    insecure_lab: bool = Field(default=False, examples=[False])
+    metered: bool = Field(default=False, examples=[True])
+    """Every byte is paid for: counts as zlib, which subscribers have to unpack; fewer gauges."""
+    home_assistant: bool | None = Field(default=None, examples=[True])
+    """True announces the device to Home Assistant, False takes that back, None is silent."""
+
+    @model_validator(mode="after")
+    def _safe_and_complete(self) -> Self:
+        if self.password_file is not None and self.username is None:
+            raise ValueError(
+                "password_file without username would not be used; add e.g. username: lobby-001"
+            )
+        if self.tls is None and not self.insecure_lab:
+            raise ValueError(
+                "no tls section: records would travel in plain text;"
+                " add tls: {ca: /etc/lobbycount/ca.pem} or, in a lab only, insecure_lab: true"
+            )
+        return self
+
+
+class HealthSection(Section):
+    """Who on this machine may watch it; nobody by default."""
+
+    prometheus_port: int | None = Field(default=None, ge=1024, le=65535, examples=[9464])
