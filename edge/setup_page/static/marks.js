@@ -6,6 +6,7 @@ import * as shapes from "/static/shapes.js";
 
 const ARROW_PX = 40;
 const LABEL_PX = 60;
+const LABEL_MORE_PX = 18;
 const ASIDE_PX = 26;
 const NAME_PX = 26;
 const HEAD_PX = 11;
@@ -37,8 +38,9 @@ export function drawSketch({ kind, points, to, box, in: word }, size, look = "sk
   const drawn = scaled(path, size);
   const group = shape("g", { class: `mark ${kind} ${look}` });
   group.append(shape(kind === "line" || drawn.length < 3 ? "polyline" : "polygon", { class: "ink", points: text(drawn) }));
-  if (word) group.append(...pointer(drawn, shapes.sideOf(points, word)), label(t("suggestion"), drawn[0], size, "way-in"));
+  if (word) group.append(...pointer(drawn, shapes.sideOf(points, word)));
   group.append(...drawn.map(([cx, cy]) => shape("circle", { class: "dot", cx, cy, r: 5 })));
+  if (word) group.append(label(t("suggestion"), [drawn[0][0], drawn[0][1] + NAME_PX], size, "way-in"));
   return group;
 }
 
@@ -63,8 +65,10 @@ function outline(sheet, item, points) {
 function arrow(points, side, size) {
   const { at, right } = shapes.halfway(points);
   const [dx, dy] = right.map((value) => value * side);
-  const beyond = [at[0] + dx * LABEL_PX, at[1] + dy * LABEL_PX];
-  const fits = [beyond[0] / size.width, beyond[1] / size.height].every((share) => share > 0.04 && share < 0.96);
+  const away = LABEL_PX + LABEL_MORE_PX * Math.abs(dx); // a label is wider than high
+  const beyond = [at[0] + dx * away, at[1] + dy * away];
+  const room = [Math.min(beyond[0], size.width - beyond[0]), Math.min(beyond[1], size.height - beyond[1])];
+  const fits = room[0] > 32 && room[1] > 15;
   const place = fits ? beyond : [at[0] + dx * ASIDE_PX + dy * LABEL_PX, at[1] + dy * ASIDE_PX - dx * LABEL_PX];
   return [...pointer(points, side), label("进 IN", place, size, "way-in")];
 }

@@ -9,13 +9,18 @@ const SILENT_MS = 4000;
 export function notices(place, page) {
   const shown = [];
   const silent = page.silentSince ? Date.now() - page.silentSince : 0;
-  if (silent > SILENT_MS) shown.push(["lost", t("lost", Math.round(silent / 1000)), []]);
+  if (silent > SILENT_MS) shown.push(["lost", isOver(page.state) ? t("page_closed") : t("lost", Math.round(silent / 1000)), []]);
   const errors = page.state?.config?.errors ?? [];
   if (errors.length) shown.push(["broken", t("broken_title"), errors]);
   const key = JSON.stringify([document.documentElement.lang, shown]);
   if (place.dataset.key === key) return;
   place.dataset.key = key;
   place.replaceChildren(...shown.map(([kind, title, list]) => notice(kind, title, list)));
+}
+
+// The page closes itself after a while; then nothing is wrong with the device.
+function isOver(state) {
+  return state !== null && new Date(state.closes_at) <= new Date();
 }
 
 function notice(kind, title, errors) {

@@ -166,9 +166,9 @@ export class Sheet {
     this.selected = null;
   }
 
-  // What an item is called: its name, or its kind and which of them it is.
+  // What an item is called: its name or id; a mask has neither.
   title(item) {
-    if (item.rest.name) return item.rest.name;
+    if (item.rest.name || item.rest.id) return item.rest.name || item.rest.id;
     const n = this.items.filter(({ kind }) => kind === item.kind).indexOf(item) + 1;
     return t("unit", t(`kind_${item.kind}`), n);
   }

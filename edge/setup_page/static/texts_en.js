@@ -26,6 +26,7 @@ export const en = {
   login_privacy: "What this device sees and what it does not",
 
   lost: (s) => `No contact with the device for ${plural(s, "second")}. It goes on counting; the page keeps trying.`,
+  page_closed: "This page has closed itself as planned; the device goes on counting. To open it again, run on the device: lobbycount setup open.",
   broken_title: "The config file has an error; the edit is not in force",
   broken_goes_on: "The last good config goes on counting; nothing stopped. Correct the file and save it: this message goes within seconds.",
   broken_line: (n) => `Line ${n}`,
@@ -98,7 +99,7 @@ export const en = {
   removed: (name) => `“${name}” was deleted. “Undo” brings it back.`,
   few_points: "That was the last that can go: a line needs two dots, an area three.",
   handle: (name, n, of, x, y) => `${name}, dot ${n} of ${of}, ${x}% across, ${y}% down`,
-  unsaved: "Changes not saved",
+  unsaved: "Not saved yet",
   all_saved: "All saved",
   save: "Save",
   saving: "Saving…",

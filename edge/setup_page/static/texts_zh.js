@@ -26,6 +26,7 @@ export const zh = {
   login_privacy: "这台设备看什么、不看什么",
 
   lost: (s) => `与设备失去联系 ${s} 秒。设备会照常计数；页面正在重试。`,
+  page_closed: "本页面已按时自动关闭，设备继续计数。要再打开：在设备上运行 lobbycount setup open。",
   broken_title: "配置文件有错误，修改没有生效",
   broken_goes_on: "设备继续按上一次正确的配置计数，没有停。改好文件并保存，几秒后这条提示会消失。",
   broken_line: (n) => `第 ${n} 行`,
