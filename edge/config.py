@@ -115,7 +115,7 @@ def load(path: Path) -> Config:
         raise ConfigError(
             f"{path}: cannot be read: {reason}; start from config/lobby.example.yaml"
         ) from error
-    document = _parse(path, text)
+    document = parse(path, text)
     try:
         config = Config.model_validate(document, context={"folder": path.parent})
     except ValidationError as error:
@@ -181,7 +181,8 @@ def password(mqtt: MqttSection) -> str | None:
         ) from error
 
 
-def _parse(path: Path, text: str) -> Any:
+def parse(path: Path, text: str) -> Any:
+    """Read YAML, with its line marks. Raises ConfigError, `file:line: …`."""
     yaml = YAML(typ="rt", pure=True)
     try:
         document = yaml.load(text)
