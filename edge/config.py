@@ -25,6 +25,7 @@ from edge.config_sections import (
     ModelSection,
     MqttSection,
     RecordsSection,
+    SetupPageSection,
     TlsSection,
     find_time_zone,
 )
@@ -54,6 +55,7 @@ class Config(Section):
         examples=[{"host": "broker.example.org", "tls": {"ca": "/etc/lobbycount/ca.pem"}}]
     )
     health: HealthSection = HealthSection()
+    setup_page: SetupPageSection = SetupPageSection()
 
     @field_validator("lines")
     @classmethod
