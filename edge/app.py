@@ -5,6 +5,7 @@ import signal
 import threading
 from contextlib import ExitStack, nullcontext
 from functools import partial
+from pathlib import Path
 from secrets import randbits
 from types import FrameType
 
@@ -14,7 +15,7 @@ from edge.adapters.board import board_name
 from edge.adapters.camera_opencv import ClipSource, LiveSource, open_source
 from edge.adapters.camera_paced import PacedSource
 from edge.adapters.clock import RecordingClock, SystemClock, boot_id
-from edge.adapters.data_folder import claim
+from edge.adapters.data_folder import OUTBOX_FILE, claim
 from edge.adapters.detections_mot import MotDetections
 from edge.adapters.detector_gated import GatedDetector
 from edge.adapters.detectors import open_detector
@@ -39,13 +40,14 @@ from edge.ports import Detector, Outbox, Signer
 from edge.regions import Interest
 from edge.rehearsal import rehearse
 from edge.service import Service
+from edge.setup_page.composition import device_of, new_panel
+from edge.setup_page.page import open_page
 from edge.shadow import PROBATION_S
 from edge.timeline import Timeline
 from edge.tracking import Tracker, TrackerSettings
 from edge.vocabulary import Line, Provenance, Zone
 from edge.zones import ZoneCounter
 
-OUTBOX_FILE = "outbox.sqlite"
 SPREAD_S = 30.0
 """Every device of a city closes its interval on the quarter hour; they send within this time."""
 
@@ -125,9 +127,12 @@ def build_stages(config: Config, model_hash: str, interval_s: float) -> Stages:
     )
 
 
-def run_device(config: Config, *, probation_s: float = PROBATION_S) -> None:
+def run_device(
+    config: Config, *, file: Path | None = None, probation_s: float = PROBATION_S
+) -> None:
     """Count until SIGTERM or SIGINT (or the end of a clip), then close the last interval.
 
+    file: where the config was read from; the setup page writes drawings into it.
     probation_s: how long a config that came over MQTT is tried; shorter in tests only.
     Raises ModelError, ProviderError, OutboxError, ConfigError or CameraError before anything
     runs, and OutboxError at the end when intervals could not be stored.
@@ -142,7 +147,7 @@ def run_device(config: Config, *, probation_s: float = PROBATION_S) -> None:
         stack.callback(outbox.close)
         beats = Heartbeats(clock.monotonic)
         outbox.watch(lambda: beats.call("database"))
-        pipeline = _run(config, clock, source, outbox, beats, probation_s=probation_s)
+        pipeline = _run(config, clock, source, outbox, beats, file=file, probation_s=probation_s)
     if pipeline.progress.unsaved:
         raise OutboxError(
             f"{config.records.data_dir}: {pipeline.progress.unsaved} intervals could not be"
@@ -157,6 +162,7 @@ def _run(
     outbox: Outbox,
     beats: Heartbeats,
     *,
+    file: Path | None,
     probation_s: float,
 ) -> Pipeline:
     interval_s = config.records.interval_min * 60.0
@@ -180,6 +186,7 @@ def _run(
         temperature_c=temperature_c,
         pacer=pacer,
     )
+    panel = new_panel(config, outbox, timeline) if config.setup_page.enabled else None
     service = Service(
         settings,
         clock,
@@ -191,6 +198,7 @@ def _run(
         spread_s=0.0 if isinstance(source, ClipSource) else SPREAD_S,
         signer=_signer(config),
         beats=beats,
+        panel=panel,
     )
     _close_on_signal(source)
     monitor, port = service.monitor, config.health.prometheus_port
@@ -199,7 +207,19 @@ def _run(
         if port
         else None
     )
-    with Watchdog(beats, lambda: monitor.words, os.environ), metrics or nullcontext():
+    page = (
+        open_page(
+            device_of(service, panel, settings, clock, pipeline, file=file),
+            clock.monotonic,
+        )
+        if panel
+        else None
+    )
+    with (
+        Watchdog(beats, lambda: monitor.words, os.environ),
+        metrics or nullcontext(),
+        page or nullcontext(),
+    ):
         service.run(paced.frames())
     return pipeline
 

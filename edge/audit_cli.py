@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from edge import audit_verb
+from edge.audit_records import keep
 from edge.audit_report import audit_json, audit_table, audit_text, calibration_text
 from edge.audit_request import AuditRequest
 from edge.config import load
@@ -92,7 +93,7 @@ def audit(
     if not as_json:
         OUT.print(audit_table(result))
         OUT.print(audit_text(result), markup=False, highlight=False, soft_wrap=True)
-    audit_verb.keep(settings.records.data_dir, result)
+    keep(settings.records.data_dir, result)
     if as_json:
         sys.stdout.write(json.dumps(audit_json(result), ensure_ascii=False) + "\n")
     else:

@@ -74,7 +74,7 @@ def audit_text(result: AuditResult) -> str:
             f"{line}: {j.n} crossings, {least}{j.misses} missed and {least}{j.false} false:"
             f" error share {least}{100 * j.errors / j.n:.1f} %"
             f" (95 % Wilson interval {100 * j.low:.1f} to {100 * j.high:.1f} %)",
-            _claim(line, j, sums=result.mode is Mode.INTERVALS),
+            claim(line, j, sums=result.mode is Mode.INTERVALS),
         ]
     lines.append(SCOPE[result.mode])
     for what, crossings in (("missed", result.missed), ("false", result.false)):
@@ -82,7 +82,8 @@ def audit_text(result: AuditResult) -> str:
     return "\n".join(lines + [f"note: {note}" for note in result.notes])
 
 
-def _claim(line: str, j: Judgement, *, sums: bool) -> str:
+def claim(line: str, j: Judgement, *, sums: bool) -> str:
+    """Say what may be claimed of a line, a line of Chinese and one of English."""
     needs = f"with {j.errors} error{'s'[: j.errors != 1]} n ≥ {j.needed} is needed, n is {j.n}"
     match j.verdict:
         case Verdict.UNDER:

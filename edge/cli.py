@@ -66,7 +66,7 @@ def run(config: ConfigOption = DEFAULT_CONFIG, broker: BrokerOption = None) -> N
     开始计数并上报。
     """
     log_to_stderr(logging.INFO)
-    app.run_device(_configured(config, broker))
+    app.run_device(_configured(config, broker), file=config)
 
 
 @cli.command()

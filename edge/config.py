@@ -25,6 +25,7 @@ from edge.config_sections import (
     ModelSection,
     MqttSection,
     RecordsSection,
+    SetupPageSection,
     TlsSection,
     find_time_zone,
 )
@@ -54,6 +55,7 @@ class Config(Section):
         examples=[{"host": "broker.example.org", "tls": {"ca": "/etc/lobbycount/ca.pem"}}]
     )
     health: HealthSection = HealthSection()
+    setup_page: SetupPageSection = SetupPageSection()
 
     @field_validator("lines")
     @classmethod
@@ -115,7 +117,7 @@ def load(path: Path) -> Config:
         raise ConfigError(
             f"{path}: cannot be read: {reason}; start from config/lobby.example.yaml"
         ) from error
-    document = _parse(path, text)
+    document = parse(path, text)
     try:
         config = Config.model_validate(document, context={"folder": path.parent})
     except ValidationError as error:
@@ -181,7 +183,8 @@ def password(mqtt: MqttSection) -> str | None:
         ) from error
 
 
-def _parse(path: Path, text: str) -> Any:
+def parse(path: Path, text: str) -> Any:
+    """Read YAML, with its line marks. Raises ConfigError, `file:line: …`."""
     yaml = YAML(typ="rt", pure=True)
     try:
         document = yaml.load(text)

@@ -184,3 +184,15 @@ class HealthSection(Section):
     """Who on this machine may watch it; nobody by default."""
 
     prometheus_port: int | None = Field(default=None, ge=1024, le=65535, examples=[9464])
+
+
+class SetupPageSection(Section):
+    """The page of the device itself, for drawing lines; off by default."""
+
+    enabled: bool = Field(default=False, examples=[True])
+    network: Literal["this-device", "lan"] = Field(default="this-device", examples=["this-device"])
+    port: int = Field(default=8090, ge=1024, le=65535, examples=[8090])
+    auto_off_min: int = Field(default=60, ge=5, le=1440, examples=[60])
+    """It closes itself so long after the start of the service or the last login."""
+    still: bool = Field(default=False, examples=[True])
+    """Whether it may show a mosaic of the picture, 40 blocks wide, for 15 min after a login."""

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edge.adapters.clock import SystemClock
+from edge.adapters.data_folder import OUTBOX_FILE
 from edge.adapters.device_key import read_key
 from edge.adapters.record_reader import read_streams
-from edge.app import OUTBOX_FILE
 from edge.config import Config
 from edge.errors import BadInputError, DeviceKeyError
 from edge.export import Signing, export_lines, of_month

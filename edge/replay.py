@@ -11,9 +11,10 @@ from pathlib import Path
 from edge.adapters.annotator_opencv import Annotator
 from edge.adapters.camera_opencv import ClipSource, Speed
 from edge.adapters.clock import RecordingClock, SystemClock
+from edge.adapters.data_folder import OUTBOX_FILE
 from edge.adapters.detections_mot import MotDetections
 from edge.adapters.outbox_sqlite import SqliteOutbox
-from edge.app import OUTBOX_FILE, build_pipeline, configured_lines
+from edge.app import build_pipeline, configured_lines
 from edge.config import Config
 from edge.errors import BadInputError
 from edge.messages import Health

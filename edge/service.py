@@ -22,7 +22,8 @@ from edge.config import Config
 from edge.config_in_force import ConfigInForce
 from edge.heartbeats import Heartbeats, Part
 from edge.monitor import Monitor
-from edge.pipeline import Pipeline, Stages
+from edge.panel import Panel
+from edge.pipeline import Pipeline, Stages, Step
 from edge.ports import Clock, Outbox, Signer
 from edge.station import Station
 from edge.vocabulary import Bucket, Frame, NoFrame, Provenance
@@ -57,16 +58,18 @@ class Service:
         signer: Signer | None = None,
         beats: Heartbeats | None = None,
         hang_s: float | None = HANG_S,
+        panel: Panel | None = None,
     ) -> None:
         """Prepare; nothing is counted or sent before `run`. Raises ConfigError.
 
         spread_s, signer: see Station.
         beats: who is told that pictures and the relay are alive.
         hang_s: None for no watch over steps that never end.
+        panel: what shows every step, where there is a setup page.
         """
         self._settings, self._clock, self._pipeline = settings, clock, pipeline
         self._stages_of, self._hang_s = stages_of, hang_s
-        self._beats = beats
+        self._beats, self._panel = beats, panel
         self._shown = settings.current
         self._heard: deque[bytes] = deque(maxlen=1)  # only the last is still wanted
         self._calibration = self._calibration_for(self._shown.config)
@@ -122,11 +125,27 @@ class Service:
         if step is not None:
             self._beat("frames")
             self.monitor.tick(step, self._station.relay)
+            self._show(step)
             picture = isinstance(item, Frame)
             self._settings.watch(now, now - began, picture=picture, unsaved=unsaved)
         with suppress(IndexError):
             self._settings.hear(self._heard.pop(), now, unsaved=unsaved)
         self._guarded(self._follow)
+
+    def _show(self, step: Step) -> None:
+        """Let the setup page see it; when that fails the page stands still, not the counting."""
+        if self._panel is None:
+            return
+        try:
+            self._panel.show(step)
+        except Exception:
+            _log.exception("panel.failed")
+            self._panel = None
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker can be reached now; any thread."""
+        return self._station.relay.state.connected
 
     def _guarded(self, act: Callable[[], _T]) -> _T | None:
         """Do it; when it fails on probation, go on with the stages before and return None."""

@@ -1,0 +1,62 @@
+"""The config file on disk: written whole or not at all.
+
+A power cut finds the old file or the new one; its owner and its mode stay, and a link stays a
+link to the file that was written.
+"""
+
+import os
+import stat
+from contextlib import suppress
+from pathlib import Path
+from tempfile import mkstemp
+
+from edge.errors import ConfigError
+
+
+def write_config(path: Path, text: str) -> None:
+    """Replace the text of a config file; it is on the disk afterwards.
+
+    Raises ConfigError when it cannot be written; the old file is in place then.
+    """
+    target = path.resolve()
+    try:
+        before = target.stat()
+        if not os.access(
+            target, os.W_OK, effective_ids=True
+        ):  # the folder alone would let it be replaced
+            raise PermissionError(0, "Permission denied")
+        _replace(target, text.encode(), before)
+    except OSError as error:
+        raise ConfigError(
+            f"{path}: cannot be written ({error.strerror}), nothing was changed; let the service's"
+            f" user write it and its folder, e.g. sudo chown -R lobbycount {target.parent}"
+        ) from error
+
+
+def _replace(target: Path, content: bytes, before: os.stat_result) -> None:
+    handle, name = mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    draft = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            now = os.fstat(handle)
+            if (now.st_uid, now.st_gid) != (before.st_uid, before.st_gid):
+                os.fchown(handle, before.st_uid, before.st_gid)
+            os.fchmod(handle, stat.S_IMODE(before.st_mode))
+            file.write(content)
+            file.flush()
+            os.fsync(handle)
+        draft.replace(target)
+    except BaseException:
+        with suppress(OSError):
+            draft.unlink()
+        raise
+    sync_folder(target.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a folder remember a new name, or a power cut brings the old file back."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,40 @@
+"""What the page may know of the running device and do to it: callables, safe from any thread."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from edge.calibration import Conditions
+from edge.config import Config
+from edge.messages import Health
+from edge.panel import Panel
+
+
+class ConfigProblem(NamedTuple):
+    """One thing that is wrong with the edited config file."""
+
+    line: int | None
+    path: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """The running service as the page sees it.
+
+    file: the config file, None where the service was started without one. current: the config
+    in force. problems: of the file, while it is not in force because of them.
+    """
+
+    file: Path | None
+    current: Callable[[], Config]
+    panel: Panel
+    health: Callable[[], Health | None]
+    connected: Callable[[], bool]
+    conditions: Callable[[], Conditions]
+    now_ms: Callable[[], int]
+    waits_for_time: Callable[[], bool] = lambda: False
+    problems: Callable[[], Sequence[ConfigProblem]] = tuple
+    is_closed: Callable[[], bool] = lambda: False
+    confirm_view: Callable[[], None] = lambda: None
