@@ -38,7 +38,8 @@ export class Overview {
   }
 
   showState({ state, fps, queue }) {
-    const facts = [t("fps", fps.toFixed(1).replace(/\.0$/, "")), t("queue", queue)];
+    const rate = fps ? t("fps", fps.toFixed(1).replace(/\.0$/, "")) : null; // none before the first figures
+    const facts = [rate, t("queue", queue)].filter(Boolean);
     if (!differs(this.state, [state, facts])) return;
     const [tone, sign] = TONES[state.code] ?? ["bad", "alert"];
     const [title, advice] = parted(said(state));

@@ -60,7 +60,7 @@ export class Panel {
     this.form.hidden = !item;
     const about = this.doctor.about(item);
     const edited = item?.kind === "line" && this.sheet.isEdited(item);
-    const key = item && JSON.stringify([item.key, item.fresh, item.rest.in, item.rest.kind, about, this.sheet.revision, edited]);
+    const key = item && JSON.stringify([item.key, item.fresh, item.rest.in, item.rest.kind, about, this.sheet.revision, this.sheet.errors, edited]);
     if (!item || this.form.dataset.key === key) return;
     this.form.dataset.key = key;
     const held = this.form.contains(document.activeElement) ? document.activeElement.id : null;
@@ -131,7 +131,8 @@ export class Panel {
     if (!item.fresh) {
       return el("details", { class: "field" }, el("summary", {}, `${t("id")}：${item.rest.id}`), el("p", { class: "hint" }, t("id_fixed")));
     }
-    return el("details", { class: "field" }, el("summary", {}, `${t("id")}：${item.rest.id}`), this.text(item, "id", t("id"), ""), el("p", { class: "hint" }, t("id_new")));
+    const wrong = this.sheet.errors.some(({ path }) => path.endsWith(".id") && this.sheet.itemAt(path) === item);
+    return el("details", { class: "field", open: wrong }, el("summary", {}, `${t("id")}：${item.rest.id}`), this.text(item, "id", t("id"), ""), el("p", { class: "hint" }, t("id_new")));
   }
 
   doctorNote(item) {

@@ -104,11 +104,12 @@ export class Saving {
   }
 
   refused(error) {
+    toast([409, 422].includes(error.status) ? t("not_saved") : error.words(), "bad");
     if (error.status === 409) this.conflict = true;
     else if (error.status === 422) {
       this.sheet.errors = error.body.errors ?? [];
       const first = this.sheet.itemAt(this.sheet.errors[0]?.path);
       if (first) this.sheet.select(first.key);
-    } else toast(error.words(), "bad");
+    }
   }
 }
