@@ -29,6 +29,7 @@ from edge.replay import EPOCH_2026, Replay, ReplayOptions
 from edge.replay import replay as play
 from edge.scoring import LineScore, load_truth, overall, score, total_count_error
 from edge.sealing import canonical
+from edge.setup_cli import setup
 from edge.station import mqtt_settings
 from edge.terminal import (
     DEFAULT_CONFIG,
@@ -163,6 +164,7 @@ cli.command()(export)
 cli.command()(verify)
 cli.add_typer(models, name="models")
 cli.add_typer(doctor, name="doctor")
+cli.add_typer(setup, name="setup")
 
 
 @cli.command()

@@ -2,12 +2,14 @@
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import structlog
 
 from edge.errors import OutboxError
 from edge.setup_page.app import build_app
 from edge.setup_page.audit_log import AuditLog
+from edge.setup_page.certificate import certificate, fingerprint
 from edge.setup_page.device import Device
 from edge.setup_page.door import Door
 from edge.setup_page.login import Logins
@@ -32,23 +34,28 @@ def open_page(
     wanted, folder = config.setup_page, config.records.data_dir
     if not wanted.enabled:
         return None
+    tls: Path | None = None
     try:
         if pin_mark(folder) is None:
             say(pin_text(new_pin(folder)))
-    except OutboxError as error:
+        if wanted.network == "lan":
+            tls = certificate(folder)
+            _log.info("setup_page.certificate", sha256=fingerprint(tls))
+    except (OutboxError, OSError, ValueError) as error:
         _log.error("setup_page.down", reason=str(error))
         return None
     open_s = wanted.auto_off_min * 60.0
     audit = AuditLog(folder, device.now_ms)
     door = Door(folder, open_s, monotonic)
     logins = Logins(folder, open_s, monotonic)
-    app = build_app(device, logins, door, audit, monotonic)
+    app = build_app(device, logins, door, audit, monotonic, secure=tls is not None)
     return PageServer(
         app,
         door,
         audit,
         HOSTS[wanted.network],
         wanted.port if port is None else port,
+        certificate=tls,
         on_close=logins.end_all,
     )
 
