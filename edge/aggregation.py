@@ -9,7 +9,7 @@ watched; presence is its sum over that time, split exactly where intervals meet.
 """
 
 from collections import Counter as Tally
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, tzinfo
 
@@ -57,21 +57,33 @@ class Aggregator:
         *,
         zones: Sequence[Zone] = (),
         time_zone: tzinfo = UTC,
+        staff: Collection[str] = (),
     ) -> None:
         """Begin at `start_ms`; pictures further apart than `max_gap_ms` leave a hole.
 
         time_zone: where the clock on the wall follows the zones' daily windows.
+        staff: the lines that only staff use, which is marked in their buckets.
         Raises ValueError when the interval is not positive.
         """
         if interval_ms <= 0:
             raise ValueError(f"the interval must be positive, not {interval_ms} ms")
-        self._lines = tuple(lines)
+        self._lines, self._staff = tuple(lines), frozenset(staff)
         self._zones, self._time_zone = tuple(zones), time_zone
         self._headcounts: dict[str, int] = {}
         self._interval_ms = interval_ms
         self._max_gap_ms = max_gap_ms
         self._seen_until_ms = start_ms
         self._open: list[_Open] = [self._bucket_from(start_ms)]
+
+    @property
+    def headcounts(self) -> Mapping[str, int]:
+        """How many people each zone holds since the last picture."""
+        return dict(self._headcounts)
+
+    def go_on_with(self, headcounts: Mapping[str, int]) -> None:
+        """Begin with the headcounts of the last picture; they hold to the next one."""
+        zones = {zone.id for zone in self._zones}
+        self._headcounts = {zone: n for zone, n in headcounts.items() if zone in zones}
 
     def watch(self, now_ms: int, reason: CoverageReason | None = None) -> bool:
         """Account for the time up to `now_ms`: with a picture, or without and why.
@@ -220,6 +232,7 @@ class Aggregator:
                 quality,
                 provenance,
                 _doubts(bucket.doubts.get(line, Tally())),
+                line in self._staff,
             )
         for zone in self._zones:
             found = bucket.zones.get(zone.id, ZoneSums())

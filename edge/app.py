@@ -120,6 +120,7 @@ def build_stages(config: Config, model_hash: str, interval_s: float) -> Stages:
             round(interval_s * 1000),
             zones=zones,
             time_zone=time_zone,
+            staff=[line.id for line in lines if line.is_staff],
         ),
         provenance=Provenance(cfg=config.hash(), model=model_hash),
         redate=Redater(zones, time_zone),

@@ -77,11 +77,11 @@ class Bookkeeper:
             _log.error("outbox.unwritable", reason=str(error), unsaved=self.unsaved)
             self._stay_small()
 
-    def wants_draft(self, at: float) -> bool:
-        """Whether the open intervals should be written down now."""
+    def wants_draft(self, at: float, *, insist: bool = False) -> bool:
+        """Whether the open intervals should be written down now. insist: before it is time."""
         if self._draft_at is None:
             self._draft_at = at + DRAFT_S
-        if at < self._draft_at:
+        if at < self._draft_at and not insist:
             return False
         self._draft_at = at + DRAFT_S
         return not self.unsaved and not self._draft_counts

@@ -49,6 +49,7 @@ def _line(fields: dict[str, Any], common: dict[str, Any]) -> CountBucket:
         line=fields["line"],
         counts=None if counts is None else {Outcome(k): n for k, n in counts.items()},
         doubts=Doubts(**fields["doubts"]),
+        is_staff=fields.get("is_staff", False),
         **common,
     )
 

@@ -94,6 +94,9 @@ class Config(Section):
         relevant = self.model_dump(mode="json", include=sections)
         if any(zone.windows for zone in self.zones):
             relevant["time_zone"] = self.device.time_zone
+        for line in relevant["lines"]:
+            if line["audience"] == "public":
+                del line["audience"]
         relevant["camera"].pop("source")
         if self.camera.person_height is None:
             relevant["camera"].pop("person_height")

@@ -20,6 +20,7 @@ from edge.vocabulary import DailyWindow, Line, Point, Zone, ZoneKind
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 Direction = Literal["up", "down", "left", "right"]
+Audience = Literal["public", "staff"]
 MOST_CORNERS = 100
 """Nobody draws more; checking and following an outline takes time that the counting needs."""
 Outline = tuple[tuple[Share, Share], ...]
@@ -45,6 +46,9 @@ class LineSection(Section):
         max_length=MOST_CORNERS, examples=[[[0.2, 0.6], [0.8, 0.6]]]
     )
     entry: Direction = Field(alias="in", examples=["down"])
+    audience: Audience = Field(default="public", examples=["staff"])
+    """Of a door that only staff use the counts are marked, so that they are not added to visitors'.
+    """
 
     @model_validator(mode="after")
     def _has_two_sides(self) -> Self:
@@ -71,7 +75,8 @@ class LineSection(Section):
 
     def line(self) -> Line:
         """Return the line for the counter, with its entry side as a sign."""
-        return Line(self.id, self.points, 1 if self._sine() > 0 else -1, self.name)
+        is_staff = self.audience == "staff"
+        return Line(self.id, self.points, 1 if self._sine() > 0 else -1, self.name, is_staff)
 
 
 class ZoneSection(Section):

@@ -90,6 +90,25 @@ class Counter:
         booked += self._ripe(tracks.at)
         return self._answer(booked, live, tracks.at)
 
+    def hand_over(self, to: "Counter", at: float) -> Counted:
+        """Give the walks over every line that stays as it is to the next counter; end the others.
+
+        Who is on their way over such a line, or may still turn round, is counted there as if
+        nothing had happened; `at` is now. Returns what the end of the other lines books.
+        """
+        kept = {
+            old.id
+            for old in self._lines
+            for new in to._lines
+            if (old.id, old.points, old.entry) == (new.id, new.points, new.entry)
+            and self._settings == to._settings
+        }
+        for track, walks in self._walks.items():
+            if handed := {line: walks.pop(line) for line in kept & walks.keys()}:
+                to._walks[track] = handed
+        to._settled_until = self._settled_until
+        return self.finish(at)
+
     def finish(self, at: float) -> Counted:
         """End every track at a shutdown, so that nothing pending is lost."""
         return self.update(Tracks(at, 1.0, ended=tuple(self._walks)))

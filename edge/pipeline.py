@@ -65,6 +65,16 @@ class Stages:
     interest: Interest = EVERYTHING
 
 
+@dataclass(frozen=True, slots=True)
+class _Ending:
+    """An interval that was split off: crossings before `until_ms` may still be booked into it."""
+
+    aggregator: Aggregator
+    until_ms: int
+    provenance: Provenance
+    cals: Mapping[str, str]
+
+
 @dataclass(slots=True)
 class Progress:
     """Gauges for health: plain numbers, no picture, no track."""
@@ -117,6 +127,7 @@ class Pipeline:
         self._last_at = timeline.started_at
         self._look_at = self._last_at + CLOCK_LOOK_S
         self._aspect = 1.0
+        self._endings: list[_Ending] = []
         self._keep([])  # first what an earlier run left
         self._aggregator = self._begun()
 
@@ -143,6 +154,7 @@ class Pipeline:
         self._aggregator.occupy(now_ms, occupancies)
         self._book(counted)
         settled_ms = self._timeline.utc_ms(counted.settled_until)
+        self._end_what_is_settled(settled_ms)
         self._keep(self._aggregator.close(settled_ms, self._timeline.quality, self.provenance))
         self._write_draft(now_ms)
         self._follow_clock()
@@ -168,10 +180,19 @@ class Pipeline:
     def reconfigure(self, stages: Stages) -> None:
         """Go on with other lines, zones or rules; the interval is split where the video is now.
 
-        People who are followed stay followed; who stands on a line is seen there anew.
+        People who are followed stay followed. Lines and zones that are the same as before know
+        of them what they knew; a crossing that may still be undone is booked, when it is final,
+        into the interval in which it happened.
         """
-        self.finish()
+        before, now_ms = self._aggregator, self._timeline.utc_ms(self._last_at)
+        ended = self._counter.hand_over(stages.counter, self._last_at)
+        before.add((self._timeline.utc_ms(c.at), c) for c in ended.booked)
+        headcounts = before.headcounts
+        before.occupy(now_ms, self._zones.hand_over(stages.zones))
+        self._endings.append(_Ending(before, now_ms, self.provenance, self.cals))
         self._go_on_with(stages)
+        self._aggregator.go_on_with(headcounts)
+        self._write_draft(now_ms, insist=True)
 
     def recover(self, stages: Stages) -> None:
         """Go on with these stages after the present ones have raised.
@@ -187,6 +208,7 @@ class Pipeline:
                 _log.exception("stages.failed", step=end.__name__)
         else:
             self._books.keep_draft()
+            self._endings = []
             self._keep([], insist=True)
         self._go_on_with(stages)
 
@@ -206,6 +228,7 @@ class Pipeline:
 
     def _cut(self) -> None:
         """Close the open interval where the video is now."""
+        self._end_what_is_settled(None)
         now_ms = self._timeline.utc_ms(self._last_at)
         closed = self._aggregator.finish(now_ms, self._timeline.quality, self.provenance)
         self._keep(closed, insist=True)
@@ -231,25 +254,45 @@ class Pipeline:
         self._keep([], insist=True)
         self._aggregator = self._begun()
 
-    def _write_draft(self, now_ms: int) -> None:
-        if self._books.wants_draft(self._last_at):
-            quality, by = self._timeline.quality, self.provenance
-            open_ = self._aggregator.so_far(now_ms, quality, by)
-            self._books.draft([self._calibrated(each) for each in open_])
+    def _end_what_is_settled(self, settled_ms: int | None) -> None:
+        """Close what was split off once nothing can be booked into it; None closes it now."""
+        while self._endings and (settled_ms is None or self._endings[0].until_ms <= settled_ms):
+            ending = self._endings[0]
+            closed = ending.aggregator.finish(
+                ending.until_ms, self._timeline.quality, ending.provenance
+            )
+            del self._endings[0]
+            self._store([_calibrated(b, ending.cals) for b in closed], insist=True)
+
+    def _write_draft(self, now_ms: int, *, insist: bool = False) -> None:
+        if self._books.wants_draft(self._last_at, insist=insist):
+            quality, drafts = self._timeline.quality, []
+            for each in self._endings:
+                part = each.aggregator.so_far(each.until_ms, quality, each.provenance)
+                drafts += [_calibrated(b, each.cals) for b in part]
+            part = self._aggregator.so_far(now_ms, quality, self.provenance)
+            self._books.draft([*drafts, *(_calibrated(b, self.cals) for b in part)])
 
     def _book(self, counted: Counted) -> None:
-        self._aggregator.add((self._timeline.utc_ms(c.at), c) for c in counted.booked)
+        for crossing in counted.booked:
+            at_ms = self._timeline.utc_ms(crossing.at)
+            before = (e.aggregator for e in self._endings if at_ms < e.until_ms)
+            next(before, self._aggregator).add([(at_ms, crossing)])
 
     def _keep(self, buckets: Sequence[Bucket], *, insist: bool = False) -> None:
-        self._books.keep([self._calibrated(b) for b in buckets], self._last_at, insist=insist)
+        self._store([_calibrated(b, self.cals) for b in buckets], insist=insist)
+
+    def _store(self, buckets: Sequence[Bucket], *, insist: bool) -> None:
+        self._books.keep(buckets, self._last_at, insist=insist)
         self.progress.unsaved = self._books.unsaved
         self.progress.waits_for_time = waits = self._books.waits_for_time
         quality = self._timeline.quality
         self.progress.time = TimeQuality.UNSYNCED if waits else quality
 
-    def _calibrated(self, bucket: Bucket) -> Bucket:
-        cal = self.cals.get(bucket.line) if isinstance(bucket, CountBucket) else None
-        return replace(bucket, provenance=replace(bucket.provenance, cal=cal)) if cal else bucket
+
+def _calibrated(bucket: Bucket, cals: Mapping[str, str]) -> Bucket:
+    cal = cals.get(bucket.line) if isinstance(bucket, CountBucket) else None
+    return replace(bucket, provenance=replace(bucket.provenance, cal=cal)) if cal else bucket
 
 
 def _nobody(aspect: float) -> Detections:

@@ -173,6 +173,8 @@ class Line:
     points: tuple[Point, ...]
     entry: int
     name: str = ""
+    is_staff: bool = False
+    """Only staff use it: counted, and marked in its records so that nobody adds it to visitors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,6 +277,7 @@ class CountBucket:
     time_quality: TimeQuality
     provenance: Provenance
     doubts: Doubts = Doubts()
+    is_staff: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ headcount and no arrival. Who is lost while there was no video is no departure.
 
 from collections import Counter as Tally
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from math import dist, inf
 
@@ -85,6 +85,7 @@ class _Ledger:
     departures: int = 0
     appeared: list[_Doubt] = field(default_factory=list)
     vanished: list[_Doubt] = field(default_factory=list)
+    watched_since: float | None = None
 
 
 class _Outline:
@@ -113,7 +114,6 @@ class ZoneCounter:
         self._settings = settings or ZoneSettings()
         self._walks: dict[int, _Walk] = {}
         self._ledgers = {zone.id: _Ledger() for zone in self._zones}
-        self._watched_since: float | None = None
         self._aspect = 0.0
         self._outlines: dict[str, _Outline] = {}
 
@@ -129,9 +129,9 @@ class ZoneCounter:
         """
         if not self._zones:
             return ()
-        if self._watched_since is None or not watched:
-            self._watched_since = tracks.at
         for ledger in self._ledgers.values():
+            if ledger.watched_since is None or not watched:
+                ledger.watched_since = tracks.at
             self._settle_doubts(ledger, tracks.at)
         for track in tracks.live:
             self._follow(track, tracks)
@@ -140,6 +140,25 @@ class ZoneCounter:
         for ledger in self._ledgers.values():
             self._pair(ledger)
         return self._answer(self._headcounts(tracks.at))
+
+    def hand_over(self, to: "ZoneCounter") -> tuple[Occupancy, ...]:
+        """Give the visits to every zone that stays as it is to the next counter; end the others.
+
+        What waits there for its partner goes on waiting. Returns what the others still book.
+        """
+        kept = {
+            old.id
+            for old in self._zones
+            for new in to._zones
+            if (old.id, old.polygon) == (new.id, new.polygon) and self._settings == to._settings
+        }
+        for track, walk in self._walks.items():
+            visits = {zone: visit for zone, visit in walk.visits.items() if zone in kept}
+            if visits:
+                to._walks[track] = replace(walk, visits=visits)
+        for zone in kept:
+            to._ledgers[zone], self._ledgers[zone] = self._ledgers[zone], _Ledger()
+        return self.finish()
 
     def finish(self) -> tuple[Occupancy, ...]:
         """Book what is in doubt and forget every track: a shutdown is nobody's departure."""
@@ -194,7 +213,7 @@ class ZoneCounter:
                 visit.inside = True
                 if visit.was_outside:
                     ledger.arrivals += 1
-                elif not self._was_there_before(track.born_at):
+                elif not self._was_there_before(ledger, track.born_at):
                     ledger.appeared.append(_Doubt(at, walk.last, walk.height))
 
     @staticmethod
@@ -206,15 +225,16 @@ class ZoneCounter:
         walk = self._walks.pop(gone, None)
         if walk is None:
             return
-        in_sight = self._watched_since is not None and walk.seen_at >= self._watched_since
         for zone, visit in walk.visits.items():
+            ledger = self._ledgers[zone]
+            since = ledger.watched_since
             if visit.inside and visit.clear_side < 0:
-                self._leave(self._ledgers[zone], visit)
-            elif visit.inside and in_sight:
-                self._ledgers[zone].vanished.append(_Doubt(at, walk.last, walk.height))
+                self._leave(ledger, visit)
+            elif visit.inside and since is not None and walk.seen_at >= since:
+                ledger.vanished.append(_Doubt(at, walk.last, walk.height))
 
-    def _was_there_before(self, born_at: float) -> bool:
-        since = self._watched_since
+    def _was_there_before(self, ledger: _Ledger, born_at: float) -> bool:
+        since = ledger.watched_since
         return since is None or born_at <= since + self._settings.reappear_s
 
     def _settle_doubts(self, ledger: _Ledger, now: float) -> None:
