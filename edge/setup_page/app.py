@@ -26,16 +26,16 @@ from edge.setup_page.tally_desk import TallyDesk
 
 def build_app(
     device: Device,
+    desk: TallyDesk,
     logins: Logins,
     door: Door,
     audit: AuditLog,
-    monotonic: Callable[[], float],
     *,
+    monotonic: Callable[[], float],
     secure: bool = False,
 ) -> ASGIApp:
     """Join the parts. secure: see LoginApi."""
     reception = Reception(logins, audit)
-    desk = TallyDesk(device)
     app = Starlette(
         routes=[
             *_pages(audit),

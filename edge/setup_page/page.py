@@ -15,6 +15,7 @@ from edge.setup_page.door import Door
 from edge.setup_page.login import Logins
 from edge.setup_page.pin import new_pin, pin_mark
 from edge.setup_page.server import HOSTS, PageServer
+from edge.setup_page.tally_desk import TallyDesk
 
 _log = structlog.get_logger(__name__)
 
@@ -48,7 +49,9 @@ def open_page(
     audit = AuditLog(folder, device.now_ms)
     door = Door(folder, open_s, monotonic)
     logins = Logins(folder, open_s, monotonic)
-    app = build_app(device, logins, door, audit, monotonic, secure=tls is not None)
+    desk = TallyDesk(device)
+    secure = tls is not None
+    app = build_app(device, desk, logins, door, audit, monotonic=monotonic, secure=secure)
     return PageServer(
         app,
         door,
@@ -57,6 +60,7 @@ def open_page(
         wanted.port if port is None else port,
         certificate=tls,
         on_close=logins.end_all,
+        on_stop=desk.close,
     )
 
 

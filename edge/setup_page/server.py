@@ -14,7 +14,7 @@ from edge.setup_page.connection import Connection
 from edge.setup_page.door import Door
 from edge.setup_page.listener import BACKLOG, Listener
 
-LOOK_S = 0.5
+LOOK_S = 0.25
 AGAIN_S = 30.0
 """How long after it could not listen or failed it is tried again."""
 HOSTS = {"this-device": "127.0.0.1", "lan": "0.0.0.0"}  # noqa: S104  only when the config says so
@@ -35,15 +35,16 @@ class PageServer:
         *,
         certificate: Path | None = None,
         on_close: Callable[[], None] = lambda: None,
+        on_stop: Callable[[], None] = lambda: None,
     ) -> None:
         """Prepare; nothing listens before it is entered.
 
         port: 0 takes a free one, see `port` then. certificate: PEM file with its key, for TLS.
-        on_close: called when the door has closed.
+        on_close: called when the door has closed; on_stop: when the service ends.
         """
         self._app, self._door, self._audit = app, door, audit
         self._host, self.port = host, port
-        self._certificate, self._on_close = certificate, on_close
+        self._certificate, self._on_close, self._on_stop = certificate, on_close, on_stop
         self._stop = threading.Event()
         self.listening = threading.Event()
         self._thread = threading.Thread(target=self._run, name="setup-page", daemon=True)
@@ -55,6 +56,7 @@ class PageServer:
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join(5.0)
+        self._on_stop()
 
     def _run(self) -> None:
         while not self._stop.is_set():
@@ -67,15 +69,16 @@ class PageServer:
             except (Exception, SystemExit) as error:
                 _log.error("setup_page.down", reason=str(error) or type(error).__name__)
                 self._stop.wait(AGAIN_S)
-            finally:
-                self.listening.clear()
 
     def _serve(self) -> None:
         with Listener(self._host, self.port) as listener:
             self.port = listener.getsockname()[1]
             _log.info("setup_page.open", host=self._host, port=self.port)
             self._audit.note("-", "page", "opened")
-            asyncio.run(self._until_closed(listener))
+            try:
+                asyncio.run(self._until_closed(listener))
+            finally:
+                self.listening.clear()
         self._audit.note("-", "page", "closed")
         _log.info("setup_page.closed")
 
