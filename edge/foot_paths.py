@@ -6,9 +6,7 @@ process but sums (see docs/line-doctor.md). Track ids are not kept.
 """
 
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
@@ -73,7 +71,6 @@ class _Path:
     was_born: bool
     every: int = 1
     skipped: int = 0
-    has_ended: bool = False
 
     def add(self, look: _Look) -> None:
         self.skipped += 1
@@ -85,6 +82,14 @@ class _Path:
             self.looks, self.every = self.looks[::2], 2 * self.every
 
 
+@dataclass(frozen=True, slots=True)
+class _Gone:
+    """A path that is over, packed: (N, 5)."""
+
+    looks: Floats
+    was_born: bool
+
+
 class FootPaths:
     """Collects paths step by step. Not thread-safe; `paths()` is a copy that is."""
 
@@ -92,7 +97,7 @@ class FootPaths:
         """Begin with nothing. aspect: picture width / height, until a step says better."""
         self._aspect = aspect
         self._live: dict[int, _Path] = {}
-        self._gone: deque[_Path] = deque(maxlen=MOST_PATHS)
+        self._gone: deque[_Gone] = deque(maxlen=MOST_PATHS)
         self._first_at: float | None = None
         self._at = 0.0
         self._gaps: deque[float] = deque(maxlen=_RATE_LOOKS)
@@ -115,8 +120,7 @@ class FootPaths:
         for gone in tracks.ended:
             path = self._live.pop(gone, None)
             if path is not None:
-                path.has_ended = True
-                self._gone.append(path)
+                self._gone.append(_Gone(np.array(path.looks), path.was_born))
         while self._gone and self._gone[0].looks[-1][0] < self._at - MOST_AGE_S:
             self._gone.popleft()
 
@@ -130,11 +134,12 @@ class FootPaths:
 
     def paths(self) -> Paths:
         """Return what is kept as arrays, the newest `MOST_PATHS`."""
-        every = [*self._gone, *self._live.values()]
-        kept = list(islice(every, max(0, len(every) - MOST_PATHS), None))
+        live = [_Gone(np.array(path.looks), path.was_born) for path in self._live.values()]
+        every = [*self._gone, *live]
+        oldest = max(0, len(every) - MOST_PATHS)
+        kept = every[oldest:]
         counts = np.array([len(path.looks) for path in kept], np.intp)
-        rows: Sequence[_Look] = [look for path in kept for look in path.looks]
-        table = np.array(rows, np.float64).reshape(-1, 5)
+        table = np.concatenate([np.zeros((0, 5)), *(path.looks for path in kept)])
         ends = np.cumsum(counts) - 1
         watched_s = 0.0 if self._first_at is None else self._at - self._first_at
         return Paths(
@@ -144,7 +149,7 @@ class FootPaths:
             begins=ends - counts + 1,
             ends=ends,
             was_born=np.array([path.was_born for path in kept], bool),
-            has_ended=np.array([path.has_ended for path in kept], bool),
+            has_ended=np.arange(oldest, len(every)) < len(self._gone),
             aspect=self._aspect,
             watched_s=watched_s,
             looks_per_s=1 / float(np.median(self._gaps)) if self._gaps else 0.0,

@@ -19,6 +19,7 @@ FEWEST = 5
 _WIDTH = 960.0
 _GOOD, _BAD, _FEET = "#0a7d34", "#c62828", "#1565c0"
 _ARROW = 46.0
+_BORDER, _LEGEND = 70, 100
 
 
 def heat(paths: Paths, anchor: Anchor = Anchor.BOTTOM_CENTRE) -> Ints:
@@ -34,10 +35,11 @@ def heat(paths: Paths, anchor: Anchor = Anchor.BOTTOM_CENTRE) -> Ints:
 def drawing(diagnoses: Sequence[Diagnosis], paths: Paths, anchor: Anchor) -> str:
     """Return an SVG document: frame, feet, present and suggested lines with 进 IN."""
     height = _WIDTH / paths.aspect
+    view = f"{-_BORDER} {-_BORDER} {_WIDTH + 2 * _BORDER:.0f} {height + _BORDER + _LEGEND:.0f}"
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="-20 -20 {_WIDTH + 40:.0f}'
-        f' {height + 120:.0f}" font-family="sans-serif" font-size="18">',
-        '<rect x="-20" y="-20" width="100%" height="100%" fill="#fff"/>',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{view}"'
+        ' font-family="sans-serif" font-size="18">',
+        '<rect x="-70" y="-70" width="100%" height="100%" fill="#fff"/>',
         *_cells(heat(paths, anchor), height),
         f'<rect width="{_WIDTH:.0f}" height="{height:.1f}" fill="none" stroke="#333"/>',
     ]
@@ -83,7 +85,7 @@ def _line(
     beyond = (tip[0] + 26 * inward[0], tip[1] + 26 * inward[1] + 6)
     yield _text(beyond, "进 IN", colour, "middle")
     x, y = min(path, key=lambda p: p[1])
-    yield _text((min(max(x, 60), _WIDTH - 60), max(y - 8, 16)), label, colour, "middle")
+    yield _text((min(max(x, 90), _WIDTH - 90), max(y - 8, 16)), label, colour, "middle")
 
 
 def _head(tip: Point, way: Point) -> str:

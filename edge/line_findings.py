@@ -167,7 +167,7 @@ def _few_pictures(crowd: Crowd, met: Meetings, who: Bools, s: DoctorSettings) ->
         return
     speed = float(np.quantile(speeds, 0.9))
     step = speed / fps
-    needed = max(3, ceil(speed / s.step_warn_heights))
+    needed = max(3, ceil(speed / s.step_warn_heights - 0.1))
     figures = {"fps": fps, "speed": speed, "needed": float(needed)}
     if fps < s.blind_fps:
         yield Finding(Code.TOO_FEW_PICTURES, Severity.BAD, step, s.step_warn_heights, figures)

@@ -128,6 +128,7 @@ class Meetings:
     cut: appeared or vanished at the edge of the picture, before both sides were settled.
     broken: the same, away from the edge. weak: passed, and settled on one side at most.
     beside: went round an end. touches: came to the line. along: walked along it there.
+    sine (P,): of the angle between way and line there, 1 where nobody walked.
     lingers: stood on it. speed (P,): at the line, in person-heights a second, NaN elsewhere.
     closest (P,): the look nearest to it.
     """
@@ -142,6 +143,7 @@ class Meetings:
     beside: Bools
     touches: Bools
     along: Bools
+    sine: Floats
     lingers: Bools
     speed: Floats
     closest: Ints
@@ -181,7 +183,7 @@ def meet(crowd: Crowd, path: Sequence[Point]) -> Meetings:
     stops = _gone_from(near[paths.ends], farthest, s)
     cut = loose & ((starts & crowd.born_at_edge) | (stops & crowd.died_at_edge))
     broken = loose & ~cut & ((starts & crowd.born) | (stops & crowd.died))
-    along, speed = _headings(crowd, near, path)
+    sine, speed = _headings(crowd, near, path)
     return Meetings(
         offset,
         firm,
@@ -192,7 +194,8 @@ def meet(crowd: Crowd, path: Sequence[Point]) -> Meetings:
         weak=loose & ~cut & ~broken & (passed > 0) & paths.was_born & paths.has_ended,
         beside=loose & ~cut & ~broken & (passed == 0) & beside,
         touches=crowd.walks & ((near[closest] < s.clear_heights) | (passed > 0)),
-        along=crowd.walks & along,
+        along=crowd.walks & (sine < s.along_sine),
+        sine=sine,
         lingers=_lingering(crowd, near),
         speed=np.where(crowd.walks, speed, np.nan),
         closest=closest,
@@ -288,10 +291,10 @@ def _stays(inside: Bools, owner: Ints) -> tuple[Ints, Ints]:
     return first[inside[first]], last[inside[first]]
 
 
-def _headings(crowd: Crowd, near: Floats, path: Sequence[Point]) -> tuple[Bools, Floats]:
-    """Return per path whether it runs along the line where it is around it, and its speed."""
+def _headings(crowd: Crowd, near: Floats, path: Sequence[Point]) -> tuple[Floats, Floats]:
+    """Return per path the sine of its angle to the line where it is around it, and its speed."""
     s, paths = crowd.settings, crowd.paths
-    along, speed = np.zeros(len(paths), bool), np.full(len(paths), np.nan)
+    sines, speed = np.ones(len(paths)), np.full(len(paths), np.nan)
     way = np.subtract(path[-1], path[0])
     way = way / (float(np.hypot(*way)) or 1.0)
     first, last = _stays(near < s.around_heights, paths.owner)
@@ -300,10 +303,10 @@ def _headings(crowd: Crowd, near: Floats, path: Sequence[Point]) -> tuple[Bools,
     length = np.hypot(*move.T)
     sine = np.abs(way[0] * move[:, 1] - way[1] * move[:, 0]) / np.maximum(length, 1e-9)
     walked = length / crowd.height[first]
-    along[owner] = (sine < s.along_sine) & (walked > s.walk_heights / 2)
+    sines[owner] = np.where(walked > s.walk_heights / 2, sine, 1.0)
     seconds = paths.at[last] - paths.at[first]
     speed[owner] = np.where(seconds > 0, walked / np.maximum(seconds, 1e-9), np.nan)
-    return along, speed
+    return sines, speed
 
 
 def _lingering(crowd: Crowd, near: Floats) -> Bools:

@@ -8,6 +8,7 @@ much better. Where ends would have to be is read off what is walked there.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 from math import cos, hypot, radians, sin
 
 import numpy as np
@@ -18,7 +19,9 @@ from edge.line_meetings import Crowd, Meetings, meet, path_of
 from edge.vocabulary import Line, Point
 
 SHIFTS_HEIGHTS = (0.0, -0.5, 0.5, -1.0, 1.0, -1.5, 1.5, -2.5, 2.5)
-TURNS_DEG = (0, -20, 20, -40, 40)
+TURNS_DEG = (0, -20, 20, -40, 40, -60, 60, 90)
+_STEPS = sorted(product(TURNS_DEG, SHIFTS_HEIGHTS), key=lambda s: abs(s[0]) / 20 + 2 * abs(s[1]))
+"""The least change first."""
 HEADINGS_DEG = tuple(range(0, 180, 20))
 QUANTILES = (0.2, 0.35, 0.5, 0.65, 0.8)
 _REACH_HEIGHTS = 2.0
@@ -29,6 +32,10 @@ _LEAST_GAIN = 2
 _LEAST_GAIN_SHARE = 0.1
 _ELSEWHERE_SHARE = 0.7
 """A neighbour that gains so much of what is gained elsewhere is preferred."""
+_SLANT_SINE = 0.85
+_SAME_SIDE_COSINE = 0.7
+_NEARLY = 0.85
+"""Of the neighbours the one changed least is taken that gains so much of the most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +59,15 @@ class Suggestion:
 
 @dataclass(frozen=True, slots=True)
 class _Worth:
+    """slanting: who is counted, though they do not walk straight over the line."""
+
     counted: int
     troubled: int
+    slanting: int
 
     @property
-    def score(self) -> int:
-        return self.counted - self.troubled
+    def score(self) -> float:
+        return self.counted - self.troubled - self.slanting / 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +84,8 @@ def suggest(line: Line, crowd: Crowd, met: Meetings, settings: DoctorSettings) -
     if crowd.walkers < settings.fewest_people:
         return None
     now = _worth(crowd, met, settings)
-    near = _best(_neighbours(line, crowd), crowd, settings)
-    far = _best(_across_ways(crowd), crowd, settings)
+    near = _best(_neighbours(line, crowd), crowd, now, settings)
+    far = _best(_across_ways(crowd), crowd, now, settings)
     least = max(_LEAST_GAIN, _LEAST_GAIN_SHARE * crowd.walkers)
     best = _preferred(near, far, now)
     if best is None or best.worth.score < now.score + least or best.worth.counted < now.counted:
@@ -93,19 +103,21 @@ def _preferred(near: _Candidate | None, far: _Candidate | None, now: _Worth) -> 
 def _worth(crowd: Crowd, met: Meetings, s: DoctorSettings) -> _Worth:
     size = crowd.height[met.closest] / s.longer_side(crowd.paths.aspect)
     seen = size >= s.smallest_share
-    return _Worth(int((met.firm & seen).sum()), int((met.troubled | (met.firm & ~seen)).sum()))
+    counted = met.firm & seen
+    troubled = met.troubled | (met.firm & ~seen)
+    return _Worth(
+        int(counted.sum()), int(troubled.sum()), int((counted & (met.sine < _SLANT_SINE)).sum())
+    )
 
 
 def _best(
-    paths: Iterator[tuple[Point, Point]], crowd: Crowd, s: DoctorSettings
+    paths: Iterator[tuple[Point, Point]], crowd: Crowd, now: _Worth, s: DoctorSettings
 ) -> _Candidate | None:
-    """Return the first of the best."""
-    best: _Candidate | None = None
-    for path in paths:
-        worth = _worth(crowd, meet(crowd, path), s)
-        if best is None or worth.score > best.worth.score:
-            best = _Candidate(path, worth)
-    return best
+    """Return the first that gains nearly as much as the best."""
+    tried = [_Candidate(path, _worth(crowd, meet(crowd, path), s)) for path in paths]
+    most = max((each.worth.score for each in tried), default=now.score)
+    enough = now.score + _NEARLY * (most - now.score)
+    return next((each for each in tried if each.worth.score >= enough), None)
 
 
 def _neighbours(line: Line, crowd: Crowd) -> Iterator[tuple[Point, Point]]:
@@ -117,15 +129,13 @@ def _neighbours(line: Line, crowd: Crowd) -> Iterator[tuple[Point, Point]]:
         return
     middle, way = (a + b) / 2, (b - a) / length
     height = _height_near(crowd, middle, length)
-    for turn in TURNS_DEG:
+    for turn, shift in _STEPS:
         turned = _turned(way, turn)
         across = np.array([-turned[1], turned[0]])
-        for shift in SHIFTS_HEIGHTS:
-            centre = middle + shift * height * across
-            ends = (-length / 2, length / 2)
-            found = _spanned(crowd, centre, turned, ends)
-            if found is not None:
-                yield found
+        centre = middle + shift * height * across
+        found = _spanned(crowd, centre, turned, (-length / 2, length / 2))
+        if found is not None:
+            yield found
 
 
 def _height_near(crowd: Crowd, middle: Floats, length: float) -> float:
@@ -216,7 +226,7 @@ def _suggestion(line: Line, crowd: Crowd, best: _Candidate, now: _Worth) -> Sugg
         now.counted,
         best.worth.troubled,
         now.troubled,
-        keeps_side=abs(agreement) > 0.5,
+        keeps_side=abs(agreement) > _SAME_SIDE_COSINE,
     )
 
 

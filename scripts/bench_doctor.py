@@ -26,7 +26,7 @@ from accuracy.ours import follow
 from edge.config_drawings import LineSection
 from edge.line_doctor import Diagnosis, LineDoctor
 from edge.line_findings import Code, Severity
-from edge.scoring import pair
+from edge.scoring import Truth, pair
 from edge.vocabulary import Crossing, Line
 
 MODEL = "nanodet-g-416-int8"
@@ -69,9 +69,10 @@ def watched(seen: Footage, lines: Sequence[Line]) -> tuple[LineDoctor, list[Cros
     return doctor, [crossing for _, found in steps for crossing in found], cost_ms
 
 
-def scored(clip: Clip, line: Line, counted: Sequence[Crossing]) -> tuple[int, int]:
+def scored(truth: Truth, line: str, counted: Sequence[Crossing]) -> tuple[int, int]:
     """Return passages counted right, and those missed or counted falsely."""
-    found = pair(truth_of(clip, [line]), [c for c in counted if c.line == line.id])
+    of_line = [tuple(c for c in pool if c.line == line) for pool in (truth.certain, truth.doubtful)]
+    found = pair(Truth(*of_line), [c for c in counted if c.line == line])
     return len(found.matched), len(found.misses) + len(found.false_counts)
 
 
@@ -83,52 +84,70 @@ def codes(diagnosis: Diagnosis, severity: Severity) -> tuple[str, ...]:
 def good_cases(clip: Clip, seen: Footage) -> Iterator[Case]:
     doctor, counted, _ = watched(seen, seen.lines)
     for diagnosis in doctor.diagnoses():
-        yield Case(
-            clip.name,
-            seen.detector,
-            diagnosis.line.id,
-            "good",
-            diagnosis.is_bad,
-            codes(diagnosis, Severity.BAD),
-            codes(diagnosis, Severity.WARN),
-            diagnosis.is_judged,
-            *scored(clip, diagnosis.line, counted),
-        )
+        score = scored(seen.truth, diagnosis.line.id, counted)
+        yield case_of(clip, seen, diagnosis, score)
 
 
-def fault_cases(clip: Clip, seen: Footage, few: Footage, line: Line) -> Iterator[Case]:
-    used = chosen_frames(len(labels_of(clip)), clip.fps, seen.fps)
-    labels = [people for i, people in enumerate(labels_of(clip)) if i in set(used)]
-    scene = Scene(clip.name, labels, seen.samples, line, clip.size[0] / clip.size[1])
-    for fault in faults(scene, few.samples):
-        yield fault_case(clip, seen, fault)
+def case_of(
+    clip: Clip,
+    seen: Footage,
+    diagnosis: Diagnosis,
+    score: tuple[int, int],
+    fault: Fault | None = None,
+) -> Case:
+    bad, warned = codes(diagnosis, Severity.BAD), codes(diagnosis, Severity.WARN)
+    line = diagnosis.line.id.split()[-1]
+    kind = fault.kind if fault else "good"
+    named = bool(set(fault.expected if fault else ()) & {*bad, *warned})
+    judged = diagnosis.is_judged
+    return Case(clip.name, seen.detector, line, kind, named, bad, warned, judged, *score)
 
 
-def fault_case(clip: Clip, seen: Footage, fault: Fault) -> Case:
+@dataclass(frozen=True)
+class Run:
+    """A fault, what the doctor said, and what was counted with its line and a better one."""
+
+    fault: Fault
+    diagnosis: Diagnosis
+    counted: Sequence[Crossing]
+    better: Line | None
+
+
+def fault_runs(clip: Clip, seen: Footage, few: Footage, lines: Sequence[Line]) -> Iterator[Run]:
+    labels = labels_of(clip)
+    used = chosen_frames(len(labels), clip.fps, seen.fps)
+    labels = [labels[i] for i in used]
+    for line in lines:
+        scene = Scene(clip.name, labels, seen.samples, line, clip.size[0] / clip.size[1])
+        for fault in faults(scene, few.samples):
+            named = replace(fault.line, id=f"{fault.kind} {line.id}")
+            yield fault_run(seen, replace(fault, line=named))
+
+
+def fault_run(seen: Footage, fault: Fault) -> Run:
     harmed = replace(seen, samples=fault.samples)
     doctor, counted, _ = watched(harmed, [fault.line])
     (diagnosis,) = doctor.diagnoses()
-    bad, warned = codes(diagnosis, Severity.BAD), codes(diagnosis, Severity.WARN)
-    case = Case(
-        clip.name,
-        seen.detector,
-        fault.line.id,
-        fault.kind,
-        bool(set(fault.expected) & {*bad, *warned}),
-        bad,
-        warned,
-        diagnosis.is_judged,
-        *scored(clip, fault.line, counted),
-    )
-    if not fault.of_place or diagnosis.suggestion is None:
-        return case
     told = diagnosis.suggestion
-    better = LineSection.model_validate(
-        {"id": fault.line.id, "points": told.points, "in": told.entry}
-    ).line()
-    _, counted, _ = watched(harmed, [better])
-    right, wrong = scored(clip, better, counted)
-    return replace(case, suggested=True, suggested_right=right, suggested_wrong=wrong)
+    if not fault.of_place or told is None:
+        return Run(fault, diagnosis, counted, None)
+    section = {"id": "better", "points": told.points, "in": told.entry}
+    better = replace(LineSection.model_validate(section).line(), id=f"better {fault.line.id}")
+    _, again, _ = watched(harmed, [better])
+    return Run(fault, diagnosis, [*counted, *again], better)
+
+
+def fault_cases(clip: Clip, seen: Footage, few: Footage, lines: Sequence[Line]) -> Iterator[Case]:
+    runs = list(fault_runs(clip, seen, few, lines))
+    drawn = [r.fault.line for r in runs] + [r.better for r in runs if r.better]
+    truth = truth_of(clip, drawn)
+    for run in runs:
+        score = scored(truth, run.fault.line.id, run.counted)
+        case = case_of(clip, seen, run.diagnosis, score, run.fault)
+        if run.better is not None:
+            right, wrong = scored(truth, run.better.id, run.counted)
+            case = replace(case, suggested=True, suggested_right=right, suggested_wrong=wrong)
+        yield case
 
 
 def all_cases(clips: Sequence[Clip], fps: float) -> list[Case]:
@@ -145,9 +164,7 @@ def all_cases(clips: Sequence[Clip], fps: float) -> list[Case]:
                 continue
             few = footage(clip, detector, FEW_FPS, clips)
             fine = {c.line for c in good if not c.bad and c.is_judged}
-            for line in seen.lines:
-                if line.id in fine:
-                    cases += fault_cases(clip, seen, few, line)
+            cases += fault_cases(clip, seen, few, [i for i in seen.lines if i.id in fine])
     return cases
 
 

@@ -6,7 +6,7 @@ lengthwise      turned by 90 degrees about its middle
 ends-short      the half of it before the median of where people pass
 occluder        nobody is seen within 0.6 person-heights of it
 door            nobody is seen behind it
-standing        as many people stand on it as pass, 4 s each
+standing        half as many people as are labelled stand on it, 4 s each
 few-pictures    two pictures a second
 small           the picture shrunk until people are a thirtieth of its longer side
 steep           every box as wide as high, half a person high, at the feet, as from above
