@@ -21,10 +21,12 @@ from edge.adapters.detectors import open_detector
 from edge.adapters.device_key import open_key
 from edge.adapters.metrics_prometheus import Metrics
 from edge.adapters.model_catalog import load_catalog
+from edge.adapters.off_disk import keep_off_disk
 from edge.adapters.outbox_sqlite import SqliteOutbox
 from edge.adapters.thermometer import hot_c, temperature_c
 from edge.adapters.watchdog_systemd import Watchdog
 from edge.aggregation import Aggregator
+from edge.answered_for import require_acknowledgement
 from edge.config import Config
 from edge.config_in_force import ConfigInForce
 from edge.counting import Counter
@@ -36,6 +38,7 @@ from edge.intervals import Redater
 from edge.pacing import Pacer, PacingSettings
 from edge.pipeline import Pipeline, Stages
 from edge.ports import Detector, Outbox, Signer
+from edge.privacy_text import LAB_NOTICE
 from edge.regions import Interest
 from edge.rehearsal import rehearse
 from edge.service import Service
@@ -129,9 +132,12 @@ def run_device(config: Config, *, probation_s: float = PROBATION_S) -> None:
     """Count until SIGTERM or SIGINT (or the end of a clip), then close the last interval.
 
     probation_s: how long a config that came over MQTT is tried; shorter in tests only.
-    Raises ModelError, ProviderError, OutboxError, ConfigError or CameraError before anything
-    runs, and OutboxError at the end when intervals could not be stored.
+    Raises AcknowledgementError, ModelError, ProviderError, OutboxError, ConfigError or
+    CameraError before anything runs, and OutboxError at the end when intervals could not be stored.
     """
+    require_acknowledgement(config)
+    keep_off_disk()
+    _say_mode(config)
     camera = config.camera
     clock = SystemClock(trusted=config.device.clock == "rtc")
     with ExitStack() as stack:
@@ -202,6 +208,14 @@ def _run(
     with Watchdog(beats, lambda: monitor.words, os.environ), metrics or nullcontext():
         service.run(paced.frames())
     return pipeline
+
+
+def _say_mode(config: Config) -> None:
+    privacy = config.privacy
+    if privacy.mode == "lab":
+        _log.warning("privacy", mode="lab", note=LAB_NOTICE["zh"], means=LAB_NOTICE["en"])
+    else:
+        _log.info("privacy", mode=privacy.mode, responsible=privacy.unit)
 
 
 def _signer(config: Config) -> Signer | None:
