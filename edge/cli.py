@@ -24,7 +24,7 @@ from edge.doctor_cli import doctor
 from edge.errors import BadInputError, BrokerError, LobbyCountError, MessageError
 from edge.evidence_cli import export, verify
 from edge.models_cli import models
-from edge.privacy_cli import privacy
+from edge.privacy_cli import privacy, privacy_check
 from edge.readings import zone_reading
 from edge.records import parse_counts
 from edge.replay import EPOCH_2026, Replay, ReplayOptions
@@ -172,6 +172,7 @@ cli.command()(verify)
 cli.add_typer(models, name="models")
 cli.add_typer(doctor, name="doctor")
 cli.add_typer(privacy, name="privacy")
+cli.command("privacy-check")(privacy_check)
 
 
 @cli.command()

@@ -1,5 +1,6 @@
 """The command lines of `lobbycount privacy` and `lobbycount privacy-check`."""
 
+import json
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,9 +13,11 @@ from edge.adapters.acknowledgement_file import write_acknowledgement
 from edge.answered_for import covered_by
 from edge.config import Config, load
 from edge.errors import BadInputError
+from edge.privacy_check import WATCH_S, as_json, as_text, check
 from edge.privacy_promises import Lang, Said
 from edge.privacy_statement import statement
-from edge.terminal import DEFAULT_CONFIG, ERR, OUT, ConfigOption
+from edge.privacy_verdicts import exit_code
+from edge.terminal import DEFAULT_CONFIG, ERR, OUT, ConfigOption, JsonOption
 
 privacy = typer.Typer(
     help="What visitors are told, and who answers for it. 隐私说明与安装确认。",
@@ -95,6 +98,32 @@ def acknowledge(
     record = acknowledgement(covered_by(settings), name, at)
     path = write_acknowledgement(settings.records.data_dir, record)
     OUT.print(f"{path}: recorded 已记录 {at} {name}", markup=False, soft_wrap=True)
+
+
+def privacy_check(
+    config: ConfigOption = DEFAULT_CONFIG,
+    probe: Annotated[
+        bool, typer.Option(help="Also run the counter on a sentinel clip. 用标记画面试运行。")
+    ] = True,
+    watch: Annotated[
+        float, typer.Option(help="Seconds for which connections are watched. 观察秒数。", min=0)
+    ] = WATCH_S,
+    printed: JsonOption = False,
+) -> None:
+    """Hold every privacy promise against this unit; with sudo all can be looked at.
+
+    Exit code 0: all are kept, 1: one is broken, 2: none is, but something was not looked at.
+
+    逐项核验隐私承诺；用 sudo 运行可查看全部内容。
+    """
+    found = check(load(config), config, watch_s=watch, probes=probe)
+    if printed:
+        sys.stdout.write(json.dumps(as_json(found), ensure_ascii=False) + "\n")
+    else:
+        for line in as_text(found):
+            OUT.print(line, markup=False, highlight=False, soft_wrap=True)
+    if code := exit_code(found):
+        raise typer.Exit(code)
 
 
 def _blank(config: Config) -> list[str]:
