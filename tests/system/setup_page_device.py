@@ -15,7 +15,7 @@ import numpy as np
 
 from edge.adapters.data_folder import OUTBOX_FILE
 from edge.adapters.outbox_sqlite import SqliteOutbox
-from edge.app import build_stages
+from edge.app import build_stages, doctor_settings
 from edge.config import load
 from edge.config_in_force import ConfigInForce
 from edge.pipeline import Pipeline
@@ -107,7 +107,13 @@ class Running:
         )
         self.said = []
         device = device_of(
-            self.service, self.panel, settings, self.clock, self.pipeline, file=self.file
+            self.service,
+            self.panel,
+            settings,
+            self.clock,
+            self.pipeline,
+            file=self.file,
+            doctor=doctor_settings,
         )
         self.page = open_page(device, self.clock.monotonic, port=0, say=self.said.append)
         self._items = queue.Queue()

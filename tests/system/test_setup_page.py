@@ -1,7 +1,9 @@
 """The setup page over real HTTP, beside a real service: what it shows, and what it changes."""
 
+import hashlib
 import json
 import threading
+from base64 import b64encode
 
 import cv2
 import numpy as np
@@ -90,6 +92,31 @@ def test_the_session_says_whose_page_it_is_and_when_it_ends(device):
     assert browser.get("/api/session").json["expires_at"] == "2026-01-01T04:15:00Z"
     assert browser.post("/api/logout").status == 204
     assert browser.get("/api/state").status == 401
+
+
+def test_the_privacy_statement_and_the_sign_are_for_everybody(device):
+    browser = device.browser()
+    chinese, english = browser.get("/privacy"), browser.get("/privacy?lang=en")
+    assert (chinese.status, english.status) == (200, 200)
+    assert 'lang="zh-CN"' in chinese.body.decode()
+    assert 'lang="en"' in english.body.decode()
+    assert browser.get("/privacy", accept_language="en-GB,en").body == english.body
+    sign = browser.get("/sign").body.decode()
+    assert "大厅" in sign
+    for answer in (chinese, english, browser.get("/sign")):
+        style = answer.body.decode().split("<style>")[1].split("</style>")[0]
+        digest = b64encode(hashlib.sha256(style.encode()).digest()).decode()
+        assert f"style-src 'self' 'sha256-{digest}'" in answer.headers["content-security-policy"]
+
+
+def test_the_line_doctor_looks_at_who_has_passed(device):
+    visitor = device.visitor()
+    device.see(230)
+    told = visitor.get("/api/doctor").json
+    assert told["watched_s"] > 20
+    (line,) = told["lines"]
+    assert line["id"] == "door"
+    assert {"code", "zh", "en", "severity"} <= set(line["findings"][0])
 
 
 # --- Stills ----------------------------------------------------------------------------------

@@ -84,8 +84,6 @@ def host(device):
 
 @pytest.mark.parametrize("path", READS)
 def test_without_a_login_nothing_is_told(shared, path):
-    if path == "/api/doctor" and shared.visitor().get(path).status == 404:
-        pytest.skip("no line doctor in this version")
     assert shared.browser().get(path).status == 401
     forged = shared.browser()
     forged.cookie = "x" * 43
