@@ -22,10 +22,12 @@ from edge.adapters.detectors import open_detector
 from edge.adapters.device_key import open_key
 from edge.adapters.metrics_prometheus import Metrics
 from edge.adapters.model_catalog import load_catalog
+from edge.adapters.off_disk import keep_off_disk
 from edge.adapters.outbox_sqlite import SqliteOutbox
 from edge.adapters.thermometer import hot_c, temperature_c
 from edge.adapters.watchdog_systemd import Watchdog
 from edge.aggregation import Aggregator
+from edge.answered_for import require_acknowledgement
 from edge.config import Config
 from edge.config_in_force import ConfigInForce
 from edge.counting import Counter
@@ -34,9 +36,12 @@ from edge.gating import Gate, GateCounts, GateSettings
 from edge.heads import fingerprint
 from edge.heartbeats import Heartbeats
 from edge.intervals import Redater
+from edge.line_findings import DoctorSettings
+from edge.line_meetings import MeetingSettings
 from edge.pacing import Pacer, PacingSettings
 from edge.pipeline import Pipeline, Stages
 from edge.ports import Detector, Outbox, Signer
+from edge.privacy_text import LAB_NOTICE
 from edge.regions import Interest
 from edge.rehearsal import rehearse
 from edge.service import Service
@@ -69,6 +74,16 @@ def configured_interest(config: Config) -> Interest:
     points = [point for line in configured_lines(config) for point in line.points]
     points += [point for zone in configured_zones(config) for point in zone.polygon]
     return Interest(points, config.camera.person_height)
+
+
+def doctor_settings(config: Config) -> DoctorSettings:
+    """Return what the line doctor asks of people: what the counter and the camera ask."""
+    counting = config.counting.settings()
+    return DoctorSettings(
+        anchor=counting.anchor,
+        interest=configured_interest(config),
+        meetings=MeetingSettings.of(counting),
+    )
 
 
 def build_pipeline(
@@ -135,9 +150,12 @@ def run_device(
 
     file: where the config was read from; the setup page writes drawings into it.
     probation_s: how long a config that came over MQTT is tried; shorter in tests only.
-    Raises ModelError, ProviderError, OutboxError, ConfigError or CameraError before anything
-    runs, and OutboxError at the end when intervals could not be stored.
+    Raises AcknowledgementError, ModelError, ProviderError, OutboxError, ConfigError or
+    CameraError before anything runs, and OutboxError at the end when intervals could not be stored.
     """
+    require_acknowledgement(config)
+    keep_off_disk()
+    _say_mode(config)
     camera = config.camera
     clock = SystemClock(trusted=config.device.clock == "rtc")
     with ExitStack() as stack:
@@ -210,7 +228,7 @@ def _run(
     )
     page = (
         open_page(
-            device_of(service, panel, settings, clock, pipeline, file=file),
+            device_of(service, panel, settings, clock, pipeline, file=file, doctor=doctor_settings),
             clock.monotonic,
         )
         if panel
@@ -223,6 +241,14 @@ def _run(
     ):
         service.run(paced.frames())
     return pipeline
+
+
+def _say_mode(config: Config) -> None:
+    privacy = config.privacy
+    if privacy.mode == "lab":
+        _log.warning("privacy", mode="lab", note=LAB_NOTICE["zh"], means=LAB_NOTICE["en"])
+    else:
+        _log.info("privacy", mode=privacy.mode, responsible=privacy.unit)
 
 
 def _signer(config: Config) -> Signer | None:

@@ -16,6 +16,7 @@ from edge import __version__, app, tables
 from edge.adapters import health as machine
 from edge.adapters.detectors import missing_provider
 from edge.adapters.listener_mqtt import listen as receive
+from edge.answered_for import what_is_missing
 from edge.audit_cli import audit
 from edge.config import Config, broker_section, load, missing_files, with_broker
 from edge.config_in_force import in_force
@@ -23,12 +24,14 @@ from edge.doctor_cli import doctor
 from edge.errors import BadInputError, BrokerError, LobbyCountError, MessageError
 from edge.evidence_cli import export, verify
 from edge.models_cli import models
+from edge.privacy_cli import privacy, privacy_check
 from edge.readings import zone_reading
 from edge.records import parse_counts
 from edge.replay import EPOCH_2026, Replay, ReplayOptions
 from edge.replay import replay as play
 from edge.scoring import LineScore, load_truth, overall, score, total_count_error
 from edge.sealing import canonical
+from edge.setup_cli import setup
 from edge.station import mqtt_settings
 from edge.terminal import (
     DEFAULT_CONFIG,
@@ -82,6 +85,12 @@ def check(file: Annotated[Path, typer.Argument(help="The config file. 配置文�
     )
     if told := in_force(config).told:
         OUT.print(told, markup=False, soft_wrap=True)
+    if config.privacy.mode == "production" and (lacking := what_is_missing(config)):
+        OUT.print(
+            f"privacy.mode: production, run will not start: {lacking.en} 不能启动：{lacking.zh}",
+            markup=False,
+            soft_wrap=True,
+        )
     for missing in missing_files(config):
         OUT.print(f"not on this machine, the device needs it: {missing}", markup=False)
     if absent := missing_provider(config.model.provider):
@@ -163,6 +172,9 @@ cli.command()(export)
 cli.command()(verify)
 cli.add_typer(models, name="models")
 cli.add_typer(doctor, name="doctor")
+cli.add_typer(setup, name="setup")
+cli.add_typer(privacy, name="privacy")
+cli.command("privacy-check")(privacy_check)
 
 
 @cli.command()

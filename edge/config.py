@@ -24,6 +24,7 @@ from edge.config_sections import (
     HealthSection,
     ModelSection,
     MqttSection,
+    PrivacySection,
     RecordsSection,
     SetupPageSection,
     TlsSection,
@@ -56,6 +57,7 @@ class Config(Section):
     )
     health: HealthSection = HealthSection()
     setup_page: SetupPageSection = SetupPageSection()
+    privacy: PrivacySection = PrivacySection()
 
     @field_validator("lines")
     @classmethod
@@ -79,6 +81,18 @@ class Config(Section):
         if "device" in info.data and any(zone.windows for zone in zones):
             find_time_zone(info.data["device"].time_zone)  # the default is not looked up before
         return zones
+
+    @field_validator("privacy")
+    @classmethod
+    def _no_lab_broker_in_production(cls, privacy: PrivacySection, info: ValidationInfo) -> Any:
+        mqtt: MqttSection | None = info.data.get("mqtt")
+        if privacy.mode == "production" and mqtt is not None and mqtt.insecure_lab:
+            raise ValueError(
+                "mode: production and mqtt.insecure_lab: true do not go together; give"
+                " mqtt: {tls: {ca: /etc/lobbycount/ca.pem}} instead, or set mode: lab"
+                " 正式使用必须加密传输"
+            )
+        return privacy
 
     def time_zone(self) -> tzinfo:
         """Return the device's time zone if a zone has windows; nothing else needs it."""

@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from edge.config_drawings import Outline, Section, Slug
 from edge.counting import CountingSettings
@@ -196,3 +203,28 @@ class SetupPageSection(Section):
     """It closes itself so long after the start of the service or the last login."""
     still: bool = Field(default=False, examples=[True])
     """Whether it may show a mosaic of the picture, 40 blocks wide, for 15 min after a login."""
+
+
+Written = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)]
+
+
+class PrivacySection(Section):
+    """What a visitor is told: who answers for this device, and what for. See docs/privacy.md."""
+
+    mode: Literal["lab", "production"] = Field(default="lab", examples=["production"])
+    """In production `run` wants the installer's acknowledgement and a broker with TLS."""
+    unit: Written = Field(default="", examples=["幸福里街道办事处"])
+    purpose: Written = Field(default="", examples=["统计到访人次，改进服务"])
+    contact: Written = Field(default="", examples=["021-12345678"])
+
+    @model_validator(mode="after")
+    def _production_is_answered_for(self) -> Self:
+        if self.mode == "production":
+            missing = [name for name in ("unit", "purpose", "contact") if not getattr(self, name)]
+            if missing:
+                raise ValueError(
+                    f"mode: production needs {', '.join(missing)} too: visitors read them on the"
+                    " sign, e.g. unit: 幸福里街道办事处, purpose: 统计到访人次，改进服务,"
+                    " contact: 021-12345678 正式使用须填写责任单位、目的和联系方式"
+                )
+        return self

@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -12,10 +13,14 @@ from edge import app
 from edge.adapters.model_catalog import load_catalog
 from edge.config import load
 from edge.errors import BadInputError
+from edge.line_doctor import Diagnosis, doctor_json, examine
+from edge.line_drawing import drawing
+from edge.line_report import line_text
+from edge.line_verb import watch_camera, watch_clip
 from edge.regions import EVERYTHING
 from edge.speed_report import speed_json, speed_table, speed_text, speed_yaml
 from edge.speed_verb import measure_speed
-from edge.terminal import OUT, JsonOption, progress_bar
+from edge.terminal import DEFAULT_CONFIG, OUT, ConfigOption, JsonOption, progress_bar
 
 doctor = typer.Typer(
     help="Look into this board and its installation. 检查本机。", no_args_is_help=True
@@ -64,6 +69,79 @@ def speed(
             OUT.print(speed_yaml(report.advice), markup=False, highlight=False)
     if report.advice is None:
         raise typer.Exit(1)
+
+
+@doctor.command()
+def line(
+    config: ConfigOption = DEFAULT_CONFIG,
+    seconds: Annotated[
+        int, typer.Option(help="How long to watch the camera. 观看时长（秒）。", min=10, max=1800)
+    ] = 180,
+    clip: Annotated[
+        Path | None,
+        typer.Option(help="A recording, or detections as MOT text, to its end. 用录像代替摄像机。"),
+    ] = None,
+    size: Annotated[
+        str | None, typer.Option(help="Width x height in pixels behind a MOT text, e.g. 768x576.")
+    ] = None,
+    clip_fps: Annotated[
+        float | None, typer.Option(help="Pictures a second behind a MOT text.", min=0.1, max=240)
+    ] = None,
+    drawing_: Annotated[
+        Path | None,
+        typer.Option("--drawing", help="Write the lines there as SVG, no picture. 画出建议。"),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Watch people for some minutes; say why a line will miscount, and suggest a better one.
+
+    Stop the counting service first where the camera is a USB camera. Nothing is stored or sent.
+    Exit code 0: the lines are fine, 1: one will miscount or too few people were seen, 2:
+    something given cannot be used.
+
+    观看几分钟，说明计数线为什么会数错，并给出建议。USB 摄像机请先停止计数服务。
+    """
+    if drawing_ is not None and drawing_.suffix.lower() != ".svg":
+        raise BadInputError(f"--drawing {drawing_}: is written as SVG, e.g. --drawing line.svg")
+    settings = load(config)
+    with progress_bar(shown=not as_json) as progress:
+        task = progress.add_task("line", total=None if clip else seconds)
+
+        def watched(at_s: float) -> None:
+            progress.update(task, completed=int(at_s))
+
+        if clip is None:
+            looked = watch_camera(settings, seconds, watched)
+        else:
+            pixels = _size(size) if size else None
+            looked = watch_clip(settings, clip, watched, pixels, clip_fps)
+    paths = looked.paths()
+    found = examine(paths, looked.lines, looked.settings)
+    if drawing_ is not None:
+        _write(drawing_, drawing(found, paths, looked.settings.anchor))
+    if as_json:
+        told = doctor_json(found, paths.watched_s)
+        sys.stdout.write(json.dumps(told, ensure_ascii=False) + "\n")
+    else:
+        _print(found, drawing_)
+    if any(each.is_bad or not each.is_judged for each in found):
+        raise typer.Exit(1)
+
+
+def _print(found: Sequence[Diagnosis], drawn: Path | None) -> None:
+    for text, style in line_text(found):
+        OUT.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+    if drawn is not None:
+        OUT.print(f"画 drawing: {drawn}", markup=False, soft_wrap=True)
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise BadInputError(
+            f"--drawing {path}: cannot be written ({error.strerror}); e.g. --drawing /tmp/line.svg"
+        ) from error
 
 
 def _size(text: str) -> tuple[int, int]:

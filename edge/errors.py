@@ -23,6 +23,10 @@ class ConfigError(BadInputError):
     """The config file cannot be used; the message has one line per problem."""
 
 
+class AcknowledgementError(BadInputError):
+    """In production nobody answers for the device as it is configured now."""
+
+
 class ModelError(BadInputError):
     """The model file is missing, damaged or not of the shape its catalog entry says."""
 

@@ -4,7 +4,7 @@ Pure text in, pure text out. The major version is in the topic (`pc/v1/…`), th
 minor in the payload (`"v"`); writers follow `config/schemas/`, readers ignore
 fields they do not know. A payload says the lowest minor version that describes it:
 1.1 added zones, and what has none is a 1.0 payload, byte for byte; 1.2 added the pace to
-`health`. So a reader
+`health`. 1.1 added to `privacy` who answers for the device. So a reader
 that was written against 1.0 and is strict about it loses nothing it could read.
 """
 
@@ -16,6 +16,7 @@ from typing import Literal
 
 from edge.cloud_events import attributes, batch_id
 from edge.payloads import ENCODING, packed
+from edge.privacy_details import PrivacyDetails
 from edge.readings import RANGE_FIELDS
 from edge.sealing import canonical, iso_utc
 from edge.vocabulary import (
@@ -219,10 +220,16 @@ def health_message(
 
 
 def privacy_message(
-    tenant: str, dev: str, at_ms: int, *, interval_s: int, insecure_lab: bool
+    tenant: str,
+    dev: str,
+    at_ms: int,
+    *,
+    interval_s: int,
+    insecure_lab: bool,
+    details: PrivacyDetails | None = None,
 ) -> Message:
-    """Return the machine-readable privacy statement."""
-    fields = {
+    """Return the machine-readable privacy statement. details: since 1.1, None leaves them out."""
+    fields: dict[str, object] = {
         "at": iso_utc(at_ms),
         "attributes_recognised": False,
         "bucket_s": interval_s,
@@ -237,8 +244,12 @@ def privacy_message(
         "transport": "plaintext" if insecure_lab else "tls",
         "unit": "person-visits",
     }
-    text, time = _payload(dev, fields), iso_utc(at_ms)
-    return message(tenant, dev, "privacy", text, qos=1, retain=True, time=time)
+    version = VERSION
+    if details is not None:
+        fields |= details.fields()
+        version = LATER_VERSION
+    text, time = _payload(dev, fields, version), iso_utc(at_ms)
+    return message(tenant, dev, "privacy", text, qos=1, retain=True, version=version, time=time)
 
 
 def response_message(

@@ -2,7 +2,8 @@
 
 The counting thread calls `show` after every step; any other thread may read. Today's counts
 are the day's stored records, read back once, and what was booked since. A still is a coarse
-mosaic that the counting thread makes, only when one was asked for.
+mosaic that the counting thread makes, only when one was asked for. Where people walked stays
+in memory for the line doctor, which gives sums and words.
 """
 
 import threading
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
 from time import monotonic
 
+from edge.foot_paths import FootPaths, Paths
 from edge.pipeline import Step
 from edge.vocabulary import CoverageReason, Crossing, Frame, Image, Outcome
 
@@ -76,6 +78,7 @@ class Panel:
         self._live: Counter[tuple[str, Outcome]] = Counter()
         self._today: Counter[tuple[str, Outcome]] = Counter()
         self._day = (0, 0)
+        self._feet = FootPaths()
         self._wanted = False
         self._still: Image | None = None
         self._still_at: float | None = None
@@ -93,6 +96,7 @@ class Panel:
                 self._begin_day(now_ms)  # what was booked just now is stored, or of yesterday
             else:
                 self._book(step.counted.booked)
+            self._feet.observe(step.tracks)
             if isinstance(step.item, Frame):
                 self._frames += 1
                 self._aspect = step.item.aspect
@@ -110,6 +114,11 @@ class Panel:
                 dict(self._today),
                 dict(self._headcounts),
             )
+
+    def paths(self) -> Paths:
+        """Return a copy of where people walked in the last minutes, for the line doctor."""
+        with self._lock:
+            return self._feet.paths()
 
     def still(self, wait_s: float = STILL_WAIT_S) -> Image | None:
         """Ask for one mosaic and wait for it; None when there is no picture. Any other thread."""

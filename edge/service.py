@@ -109,6 +109,8 @@ class Service:
         try:
             for item in items:
                 self._take(item)
+                if isinstance(item, Frame):
+                    item.image.fill(0)  # what is freed only would stay in memory for hours
         finally:
             try:
                 self._guarded(self._pipeline.finish)

@@ -18,6 +18,7 @@ from edge.errors import MessageError
 from edge.heads import head_message
 from edge.messages import Health
 from edge.ports import Clock, Outbox, Signer
+from edge.privacy_statement import statement
 from edge.vocabulary import Bucket, Message, Provenance
 
 DAY_MS = 86_400_000
@@ -207,6 +208,7 @@ class Station:
                 now_ms,
                 interval_s=self._interval_s,
                 insecure_lab=self._settings.insecure_lab,
+                details=statement(config).details,
             ),
             *self._heads(),
             *self._discovery(config),

@@ -4,11 +4,9 @@ OpenCV may hang on a camera, or abort the whole process on a hostile file;
 here it takes nothing else along. Started by `camera_child`, never by hand.
 """
 
-import ctypes
 import math
 import os
 import re
-import resource
 import signal
 import socket
 import sys
@@ -33,11 +31,11 @@ from edge.adapters.camera_channel import (
 )
 from edge.adapters.camera_hatch import Hatch
 from edge.adapters.camera_timing import Sampler, Timeline
+from edge.adapters.off_disk import keep_off_disk, keep_to_root
 from edge.vocabulary import Image, Point
 
 _LOOK_UP_S = 0.5
 _PROBE_S = 2.0
-_PR_SET_DUMPABLE = 4
 _ONE_THREAD_PX = 1280 * 720
 """One thread decodes a picture with 8 % less work than two (ADR 13), but a slow core falls behind
 with a larger one."""
@@ -175,16 +173,11 @@ def _why_not(job: Job) -> str:
     return "answers but gives no stream; check path, user and password"
 
 
-def _leave_no_core() -> None:
-    """A core dump would put pictures on disk."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)  # the limit does not bind a core handler
-
-
 def main() -> None:
     """Do one job; `argv` names the file descriptors of the socket and the shared memory."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the parent decides; its end is ours
-    _leave_no_core()
+    keep_off_disk()
+    keep_to_root()
     channel, board = socket.socket(fileno=int(sys.argv[1])), Board(int(sys.argv[2]))
     job = Job.from_packet(channel.recv(PACKET_BYTES))
     hatch = Hatch(channel, board, job.pace)

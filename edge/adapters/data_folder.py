@@ -33,3 +33,15 @@ def claim(folder: Path) -> IO[bytes]:
             " stop it first, or set records.data_dir to a folder of its own"
         ) from error
     return lock
+
+
+def is_claimed(folder: Path) -> bool:
+    """Whether another process uses the folder now; nothing is made where there is none."""
+    try:
+        with (folder / LOCK_FILE).open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False

@@ -6,63 +6,49 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from edge.setup_page.answers import Refusal, refused
 from edge.setup_page.audit_log import AuditLog
 from edge.setup_page.device import Device
+from edge.setup_page.doctor_api import DoctorApi
 from edge.setup_page.door import Door
 from edge.setup_page.drawings_api import DrawingsApi
-from edge.setup_page.guard import Guard, client_of, own_names
+from edge.setup_page.guard import Guard, own_names
 from edge.setup_page.login import Logins
 from edge.setup_page.login_api import LoginApi
+from edge.setup_page.public_pages import public_pages
 from edge.setup_page.reception import Reception
 from edge.setup_page.state_api import StateApi
-from edge.setup_page.static_files import load_static
 from edge.setup_page.tally_api import TallyApi
 from edge.setup_page.tally_desk import TallyDesk
 
 
 def build_app(
     device: Device,
+    desk: TallyDesk,
     logins: Logins,
     door: Door,
     audit: AuditLog,
-    monotonic: Callable[[], float],
     *,
+    monotonic: Callable[[], float],
     secure: bool = False,
 ) -> ASGIApp:
     """Join the parts. secure: see LoginApi."""
     reception = Reception(logins, audit)
-    desk = TallyDesk(device)
     app = Starlette(
         routes=[
-            *_pages(audit),
+            *public_pages(device, audit),
             *LoginApi(device, logins, door, audit, monotonic, secure=secure).routes(reception),
             *StateApi(device, door, monotonic, desk.state).routes(reception),
             *DrawingsApi(device).routes(reception),
+            *DoctorApi(device).routes(reception),
             *TallyApi(desk).routes(reception),
         ],
         exception_handlers={HTTPException: _in_words},
     )
     app.router.redirect_slashes = False
     return Guard(app, audit, own_names())
-
-
-def _pages(audit: AuditLog) -> list[Route]:
-    """Return what anybody may read: the page's own files, what is said about privacy."""
-    files = load_static()
-
-    async def page(request: Request) -> Response:
-        audit.note(client_of(request.scope), "page", "ok", always=False)
-        return files["index.html"]
-
-    async def static(request: Request) -> Response:
-        found = files.get(request.path_params["path"])
-        return found if found is not None else refused(Refusal(404))
-
-    return [Route("/", page), Route("/static/{path:path}", static)]
 
 
 async def _in_words(_request: Request, error: Exception) -> Response:

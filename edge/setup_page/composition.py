@@ -1,5 +1,6 @@
 """What the page sees of a running service, and the panel between the two."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import structlog
@@ -10,6 +11,7 @@ from edge.config_in_force import ConfigInForce
 from edge.config_sections import find_time_zone
 from edge.day_counts import stored_counts
 from edge.errors import OutboxError
+from edge.line_findings import DoctorSettings
 from edge.panel import LineCounts, Panel
 from edge.pipeline import Pipeline
 from edge.ports import Clock, Outbox
@@ -47,6 +49,7 @@ def device_of(
     pipeline: Pipeline,
     *,
     file: Path | None,
+    doctor: Callable[[Config], DoctorSettings],
 ) -> Device:
     """Join what the page may see and do."""
     return Device(
@@ -56,6 +59,7 @@ def device_of(
         health=lambda: service.monitor.latest,
         connected=lambda: service.connected,
         conditions=lambda: conditions_of(settings.current.config, pipeline.provenance.model),
+        doctor=lambda: doctor(settings.current.config),
         waits_for_time=lambda: pipeline.progress.waits_for_time,
         now_ms=lambda: round(clock.utc() * 1000),
     )

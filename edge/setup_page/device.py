@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from edge.calibration import Conditions
 from edge.config import Config
+from edge.line_findings import DoctorSettings
 from edge.messages import Health
 from edge.panel import Panel
 
@@ -33,6 +34,7 @@ class Device:
     health: Callable[[], Health | None]
     connected: Callable[[], bool]
     conditions: Callable[[], Conditions]
+    doctor: Callable[[], DoctorSettings]
     now_ms: Callable[[], int]
     waits_for_time: Callable[[], bool] = lambda: False
     problems: Callable[[], Sequence[ConfigProblem]] = tuple

@@ -1,10 +1,9 @@
 """The thread that serves the page while it is open. Nothing that happens in it ends the service."""
 
 import asyncio
-import socket
-import ssl
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import structlog
 import uvicorn
@@ -13,8 +12,9 @@ from starlette.types import ASGIApp
 from edge.setup_page.audit_log import AuditLog
 from edge.setup_page.connection import Connection
 from edge.setup_page.door import Door
+from edge.setup_page.listener import BACKLOG, Listener
 
-LOOK_S = 0.5
+LOOK_S = 0.25
 AGAIN_S = 30.0
 """How long after it could not listen or failed it is tried again."""
 HOSTS = {"this-device": "127.0.0.1", "lan": "0.0.0.0"}  # noqa: S104  only when the config says so
@@ -33,16 +33,18 @@ class PageServer:
         host: str,
         port: int,
         *,
-        tls: tuple[str, str] | None = None,
+        certificate: Path | None = None,
         on_close: Callable[[], None] = lambda: None,
+        on_stop: Callable[[], None] = lambda: None,
     ) -> None:
         """Prepare; nothing listens before it is entered.
 
-        port: 0 takes a free one, see `port` then. tls: certificate and key file.
-        on_close: called when the door has closed.
+        port: 0 takes a free one, see `port` then. certificate: PEM file with its key, for TLS.
+        on_close: called when the door has closed; on_stop: when the service ends.
         """
         self._app, self._door, self._audit = app, door, audit
-        self._host, self.port, self._tls, self._on_close = host, port, tls, on_close
+        self._host, self.port = host, port
+        self._certificate, self._on_close, self._on_stop = certificate, on_close, on_stop
         self._stop = threading.Event()
         self.listening = threading.Event()
         self._thread = threading.Thread(target=self._run, name="setup-page", daemon=True)
@@ -54,6 +56,7 @@ class PageServer:
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join(5.0)
+        self._on_stop()
 
     def _run(self) -> None:
         while not self._stop.is_set():
@@ -66,19 +69,20 @@ class PageServer:
             except (Exception, SystemExit) as error:
                 _log.error("setup_page.down", reason=str(error) or type(error).__name__)
                 self._stop.wait(AGAIN_S)
-            finally:
-                self.listening.clear()
 
     def _serve(self) -> None:
-        with socket.create_server((self._host, self.port), backlog=16) as listener:
+        with Listener(self._host, self.port) as listener:
             self.port = listener.getsockname()[1]
             _log.info("setup_page.open", host=self._host, port=self.port)
             self._audit.note("-", "page", "opened")
-            asyncio.run(self._until_closed(listener))
+            try:
+                asyncio.run(self._until_closed(listener))
+            finally:
+                self.listening.clear()
         self._audit.note("-", "page", "closed")
         _log.info("setup_page.closed")
 
-    async def _until_closed(self, listener: socket.socket) -> None:
+    async def _until_closed(self, listener: Listener) -> None:
         server = uvicorn.Server(self._settings())
         task = asyncio.create_task(server.serve(sockets=[listener]))
         self.listening.set()
@@ -88,7 +92,6 @@ class PageServer:
         await task
 
     def _settings(self) -> uvicorn.Config:
-        certificate, key = self._tls or (None, None)
         return uvicorn.Config(
             self._app,
             http=Connection,
@@ -103,7 +106,6 @@ class PageServer:
             timeout_keep_alive=5,
             timeout_graceful_shutdown=2,
             h11_max_incomplete_event_size=16 * 1024,
-            ssl_certfile=certificate,
-            ssl_keyfile=key,
-            ssl_version=ssl.PROTOCOL_TLS_SERVER,
+            backlog=BACKLOG,
+            ssl_certfile=self._certificate,
         )

@@ -15,12 +15,12 @@ TYPES = {
 }
 
 
-def load_static(folder: Path = FOLDER) -> dict[str, Response]:
+def load_static() -> dict[str, Response]:
     """Return the answers by path below the folder, `/` between parts; no links are followed."""
     return {
-        path.relative_to(folder).as_posix(): Response(
+        path.relative_to(FOLDER).as_posix(): Response(
             path.read_bytes(), headers={"content-type": TYPES[path.suffix]}
         )
-        for path in sorted(folder.rglob("*"))
+        for path in sorted(FOLDER.rglob("*"))
         if path.suffix in TYPES and path.is_file() and not path.is_symlink()
     }

@@ -109,6 +109,13 @@ class TallyDesk:
                 made.verdict = self._ended(made)
             return made.verdict
 
+    def close(self) -> None:
+        """Let go of the file; a tally that was not stopped stays there, for `lobbycount audit`."""
+        with self._lock:
+            if self._made is not None:
+                self._made.file.close()
+                self._made.running = False
+
     def _running(self) -> _Made:
         if self._made is None or not self._made.running:
             raise _none()

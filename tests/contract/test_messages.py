@@ -22,6 +22,7 @@ from edge.messages import (
     status_message,
     topic,
 )
+from edge.privacy_details import PrivacyDetails
 from edge.readings import Totals
 from edge.records import CountRecord, parse_counts, verify_chain
 from edge.sealing import canonical, chain_of, genesis, iso_utc, link, seal
@@ -117,6 +118,37 @@ MESSAGES = {
     ),
     "privacy": privacy_message(TENANT, DEV, T0, interval_s=900, insecure_lab=False),
 }
+
+
+ANSWERED_FOR = PrivacyDetails(
+    mode="production",
+    responsible="浦东街道办事处",
+    purpose="统计到访人次，改进服务",
+    contact="021-12345678",
+    lines=2,
+    zones=(("queue", 1), ("activity", 2)),
+    setup_page="lan",
+    setup_still=False,
+    retention_days=35,
+    suppressed_under=5,
+)
+
+
+def test_privacy_of_the_second_version_is_byte_equal_to_its_golden_payload() -> None:
+    message = privacy_message(
+        TENANT, DEV, T0, interval_s=900, insecure_lab=False, details=ANSWERED_FOR
+    )
+    assert message.payload == (GOLDEN / "privacy-1.1.json").read_bytes()
+    assert message.properties[0] == ("schema", "privacy/1.1")
+    payload = json.loads(message.payload)
+    validator("privacy").validate(payload)
+    validator("privacy").validate(payload | {"contact": None})
+    for wrong in ({"v": "1.0"}, {"mode": "test"}, {"setup_page": "internet"}, {"face": 1}):
+        with pytest.raises(ValidationError):
+            validator("privacy").validate(payload | wrong)
+    for field in payload:
+        with pytest.raises(ValidationError):
+            validator("privacy").validate({k: v for k, v in payload.items() if k != field})
 
 
 FULL_HEALTH = Health(

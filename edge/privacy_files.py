@@ -1,0 +1,22 @@
+"""Which files a data folder may hold. Pure: a new one has to be written down here."""
+
+import re
+from collections.abc import Iterable
+
+_KNOWN = re.compile(
+    r"""
+    outbox\.sqlite(\.damaged-[^/]*|\.new)?(-wal|-shm|-journal)?  # and what was put aside
+    | outbox\.sqlite\.confirmed
+    | device\.key(\.new)? | lock
+    | (health|shadow|acknowledgement)\.(json|tmp) | shadow\.json[.-][^/]*
+    | calibration-[a-z0-9-]+\.(json|tmp) | calibration-[a-z0-9-]+\.json\.[^/]*
+    | models/[^/]+
+    | (setup|config|last|view|access)[a-z._-]*\.(json|jsonl|yaml|log|tmp|txt|pin)
+    """,
+    re.X,
+)
+
+
+def unknown_files(names: Iterable[str]) -> list[str]:
+    """Return those of the paths, relative to the data folder, that nothing is known of."""
+    return sorted(name for name in names if not _KNOWN.fullmatch(name))

@@ -1,0 +1,89 @@
+"""The privacy statement of a device: what it sees, keeps and sends, made from its config.
+
+The `privacy` topic, the page `/privacy`, the sign and `privacy-check` are all of this. Pure.
+"""
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+from edge.config import Config
+from edge.messages import RECORD_RETENTION_DAYS
+from edge.privacy_details import PrivacyDetails, SetupPage
+from edge.privacy_page import page, sign
+from edge.privacy_promises import PROMISES, Lang
+from edge.privacy_text import Paragraph, bullets, plain, title
+from edge.readings import SUPPRESSED_UNDER
+
+_KINDS = ("plain", "queue", "activity")
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What is said about one device. Make it with `statement`."""
+
+    device: str
+    site: str
+    details: PrivacyDetails
+    interval_min: int
+    plaintext: bool
+
+    def fields(self) -> dict[str, Any]:
+        """Return what the `privacy` topic carries beside its promises."""
+        return self.details.fields()
+
+    def text(self, lang: Lang) -> str:
+        """Return it as plain text, for a terminal."""
+        return plain(self._paragraphs(lang), title(lang))
+
+    def html(self, lang: Lang) -> str:
+        """Return it as one HTML document without any other resource."""
+        return page(self._paragraphs(lang), title(lang), lang)
+
+    def sign(self) -> str:
+        """Return the notice for the door: one A4 page of HTML, Chinese with small English."""
+        return sign(self.site or self.device, self.details, self.interval_min)
+
+    def _paragraphs(self, lang: Lang) -> list[Paragraph]:
+        promised = [each.said[lang] for each in PROMISES if each.public]
+        return bullets(
+            lang,
+            place=self.site or self.device,
+            details=self.details,
+            interval_min=self.interval_min,
+            plaintext=self.plaintext,
+            promised=promised,
+        )
+
+
+def statement(config: Config) -> Statement:
+    """Return the statement of a device that runs with this config."""
+    privacy = config.privacy
+    kinds = [str(zone.kind) for zone in config.zones]
+    page_, still = _setup_page(config)
+    details = PrivacyDetails(
+        mode=privacy.mode,
+        responsible=privacy.unit or None,
+        purpose=privacy.purpose or None,
+        contact=privacy.contact or None,
+        lines=len(config.lines),
+        zones=tuple((kind, kinds.count(kind)) for kind in _KINDS if kind in kinds),
+        setup_page=page_,
+        setup_still=still,
+        retention_days=RECORD_RETENTION_DAYS,
+        suppressed_under=SUPPRESSED_UNDER,
+    )
+    return Statement(
+        device=config.device.id,
+        site=config.device.name,
+        details=details,
+        interval_min=config.records.interval_min,
+        plaintext=config.mqtt.tls is None,
+    )
+
+
+def _setup_page(config: Config) -> tuple[SetupPage, bool]:
+    """Return where the set-up page may be seen, and whether with a still."""
+    section = getattr(config, "setup_page", None)
+    if section is None or not section.enabled:
+        return "off", False
+    return cast(SetupPage, str(section.network)), bool(section.still)
