@@ -25,6 +25,7 @@ export class Canvas {
     this.svg.addEventListener("pointermove", (event) => this.move(event));
     this.svg.addEventListener("pointerup", (event) => this.release(event));
     this.svg.addEventListener("pointercancel", () => this.cancelDrag());
+    this.svg.addEventListener("touchstart", (event) => event.target.dataset.key && event.preventDefault(), { passive: false });
     this.svg.addEventListener("keydown", (event) => this.key(event));
     new ResizeObserver(() => this.draw()).observe(this.svg);
   }
@@ -97,6 +98,11 @@ export class Canvas {
     this.drag = drag;
     this.svg.setPointerCapture(event.pointerId);
     event.preventDefault();
+    // Not before the touch that follows has found what was pressed: else the page scrolls instead.
+    requestAnimationFrame(() => this.grabbed(drag));
+  }
+
+  grabbed(drag) {
     this.changed();
     if (!this.adding) this.focus(this.sheet.selected, drag.role === "body" ? null : this.sheet.point);
   }
