@@ -29,7 +29,10 @@ class Page:
         """Wait until it is there and shown."""
 
         def shown() -> WebElement | None:
-            return next((e for e in self.all(css) if self.ask("return arguments[0].checkVisibility()", e)), None)
+            return next(
+                (e for e in self.all(css) if self.ask("return arguments[0].checkVisibility()", e)),
+                None,
+            )
 
         return until(shown, f"{css} is shown")
 
@@ -38,8 +41,8 @@ class Page:
 
     def text(self, css: str) -> str:
         """The text of everything that matches, empty when nothing does."""
-        script = "return [...document.querySelectorAll(arguments[0])].map((e) => e.innerText).join('\\n')"
-        return self.ask(script, css)
+        found = "[...document.querySelectorAll(arguments[0])].map((e) => e.innerText)"
+        return self.ask(f"return {found}.join('\\n')", css)
 
     def wait_for(self, css: str, words: str) -> str:
         until(lambda: words in self.text(css), f"{css} says {words!r}; it says {self.text(css)!r}")
@@ -130,7 +133,9 @@ class Page:
         until(tapped, f"{css} does what it should")
 
     def _touch(self, kind: str, points: list[dict[str, float]]) -> None:
-        self.driver.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+        self.driver.execute_cdp_cmd(
+            "Input.dispatchTouchEvent", {"type": kind, "touchPoints": points}
+        )
 
     def count(self, line: str) -> int:
         """How many have passed a line since the start, as the overview shows it."""

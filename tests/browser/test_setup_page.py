@@ -4,6 +4,7 @@ Screenshots go to the folder named by LOBBYCOUNT_SCREENSHOTS, else to the test's
 """
 
 import re
+from itertools import pairwise
 
 import pytest
 from ruamel.yaml import YAML
@@ -88,7 +89,10 @@ def test_on_a_phone_a_line_is_drawn_and_people_are_tallied(lobby, open_page):
     page.tap("form .primary")
     for way in ("in", "in", "out"):
         page.tap(f".count.{way}")
-    until(lambda: (page.text("[data-tally=in]"), page.text("[data-tally=out]")) == ("2", "1"), "tallied")
+    until(
+        lambda: (page.text("[data-tally=in]"), page.text("[data-tally=out]")) == ("2", "1"),
+        "tallied",
+    )
     page.tap("#tally-undo")
     until(lambda: page.text("[data-tally=out]") == "0", "the last one is undone")
     page.shoot("tally-counting")
@@ -102,8 +106,14 @@ def test_on_a_phone_a_line_is_drawn_and_people_are_tallied(lobby, open_page):
 
 @pytest.mark.parametrize(("language", "phone"), [("zh-CN", True), ("en-GB", False)])
 def test_every_view_is_in_one_language_and_fits(lobby, open_page, language, phone):
-    page = open_page("de-DE" if language == "zh-CN" else language, f"{'phone' if phone else 'desktop'}-{language[:2]}", phone=phone)
-    assert page.ask("return document.documentElement.lang") == ("zh-CN" if language == "zh-CN" else "en")
+    page = open_page(
+        "de-DE" if language == "zh-CN" else language,
+        f"{'phone' if phone else 'desktop'}-{language[:2]}",
+        phone=phone,
+    )
+    assert page.ask("return document.documentElement.lang") == (
+        "zh-CN" if language == "zh-CN" else "en"
+    )
     page.log_in(lobby.pin)
     for view in VIEWS:
         page.go(view)
@@ -112,7 +122,9 @@ def test_every_view_is_in_one_language_and_fits(lobby, open_page, language, phon
             page.click("[data-item=corner]")
             page.find("#flip")
         page.shoot(view)
-        assert page.ask("return document.scrollingElement.scrollWidth") <= (390 if phone else 1280), view
+        assert page.ask("return document.scrollingElement.scrollWidth") <= (
+            390 if phone else 1280
+        ), view
         small = page.ask(
             "return [...document.querySelectorAll('a, button, input, select, summary')]"
             ".filter((e) => e.checkVisibility() && !e.matches('.skip'))"
@@ -196,7 +208,7 @@ def test_the_page_says_in_words_which_way_people_enter_as_the_config_means_it(lo
 
     page = open_page("zh-CN", "words")
     ways = [((k * 37 % 101) / 101, (k * 53 % 103) / 103) for k in range(120)]
-    lines = [[*pair] for pair in zip(ways, ways[1:], strict=False)]
+    lines = [[*pair] for pair in pairwise(ways)]
     script = """
         const [lines, done] = arguments;
         import("/static/shapes.js").then(({wordFor}) =>
@@ -204,5 +216,8 @@ def test_the_page_says_in_words_which_way_people_enter_as_the_config_means_it(lo
     """
     said = page.driver.execute_async_script(script, lines)
     for points, words in zip(lines, said, strict=True):
-        entries = [LineSection.model_validate({"id": "a", "points": points, "in": word}).line().entry for word in words]
+        entries = [
+            LineSection.model_validate({"id": "a", "points": points, "in": word}).line().entry
+            for word in words
+        ]
         assert entries == [1, -1], points

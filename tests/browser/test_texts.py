@@ -28,7 +28,9 @@ def test_nothing_is_fetched_from_elsewhere_and_nothing_is_inline():
     """The page works without the internet, under a policy that allows its own files only."""
     for path in STATIC.glob("*"):
         text = path.read_text("utf-8").replace("http://www.w3.org/2000/svg", "")
-        assert not re.search(r"https?:|//[a-z]+\.|url\(|\bon[a-z]+=\"| style=|innerHTML", text), path
+        assert not re.search(r"https?:|//[a-z]+\.|url\(|\bon[a-z]+=\"| style=|innerHTML", text), (
+            path
+        )
     page = (STATIC / "index.html").read_text("utf-8")
     assert "<style" not in page
     assert re.findall(r"<script[^>]*>([^<]*)</script>", page) == [""]

@@ -2,7 +2,7 @@
 
 import { call } from "/static/api.js";
 import { el, icon, setText } from "/static/dom.js";
-import { t } from "/static/i18n.js";
+import { language, t } from "/static/i18n.js";
 
 export class Login {
   constructor(page, enter) {
@@ -33,7 +33,7 @@ export class Login {
       el("p", { id: "pin-how", class: "hint" }, t("login_how")),
     );
     page.farewell = null;
-    const privacy = el("a", { class: "outside", href: "/privacy" }, icon("eye"), t("login_privacy"));
+    const privacy = el("a", { class: "outside", href: `/privacy?lang=${language()}` }, icon("eye"), t("login_privacy"));
     this.node = el("div", { class: "narrow" }, form, privacy);
     this.timer = setInterval(() => this.count(), 500);
     this.count();

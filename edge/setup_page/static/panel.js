@@ -137,16 +137,16 @@ export class Panel {
 
   doctorNote(item) {
     const about = this.doctor.about(item);
-    const bad = (about?.findings ?? []).filter(({ severity }) => severity !== "ok");
-    const rows = bad.map((finding) => el("li", { class: finding.severity }, icon("alert"), el("span", {}, said(finding))));
-    const none = about && !bad.length && this.doctor.found.watched_s > 0 ? t("doctor_ok") : t("doctor_wait");
+    const findings = about?.findings ?? [];
+    const rows = findings.map((finding) => el("li", { class: finding.severity }, icon(finding.severity === "ok" ? "check" : "alert"), el("span", {}, said(finding))));
     const use = about?.suggestion ? button(t("use_suggestion"), "second", () => this.adopt(item, about.suggestion), null, { id: "use-suggestion" }) : null;
     return el(
       "div",
       { class: "field doctor" },
       el("span", { class: "label" }, t("doctor")),
       about && this.sheet.isEdited(item) ? el("p", { class: "hint" }, t("doctor_dirty")) : null,
-      rows.length ? el("ul", {}, rows) : el("p", { class: "hint" }, none),
+      rows.length ? el("ul", {}, rows) : el("p", { class: "hint" }, t("doctor_wait")),
+      ...[about?.suggestion, about?.no_suggestion].filter(Boolean).map((words) => el("p", { class: "hint" }, said(words))),
       use,
     );
   }

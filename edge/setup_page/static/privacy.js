@@ -1,7 +1,7 @@
 // What the device sees and what not, for a visitor who asks; the statement itself is made by the device.
 
 import { el, icon } from "/static/dom.js";
-import { t } from "/static/i18n.js";
+import { language, t } from "/static/i18n.js";
 
 export class Privacy {
   constructor() {
@@ -13,7 +13,7 @@ export class Privacy {
       { class: "stack" },
       el("h1", {}, t("privacy_title")),
       el("div", { class: "grid two" }, list("sees", ["sees_1", "sees_2", "sees_3"]), list("not", ["not_1", "not_2", "not_3", "not_4"])),
-      el("p", { class: "row" }, link("/privacy", "shield", "statement"), link("/sign", "eye", "sign")),
+      el("p", { class: "row" }, link(`/privacy?lang=${language()}`, "shield", "statement"), link(`/sign?lang=${language()}`, "eye", "sign")),
     );
   }
 }

@@ -112,7 +112,6 @@ export const en = {
   keep_mine: "Overwrite with mine",
   take_theirs: "Take theirs, drop mine",
   doctor: "Check of this line",
-  doctor_ok: "Nothing found wrong.",
   doctor_wait: "Once a few people have passed, this tells how well the line is placed.",
   doctor_dirty: "This is about the line as it was saved.",
   suggestion: "suggested",

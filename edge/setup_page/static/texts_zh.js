@@ -112,7 +112,6 @@ export const zh = {
   keep_mine: "用我的覆盖",
   take_theirs: "用别处的，放弃我的",
   doctor: "计数线检查",
-  doctor_ok: "没有发现问题。",
   doctor_wait: "看到几个人走过后，会在这里说明这条线画得好不好。",
   doctor_dirty: "以下说的是已保存的那条线。",
   suggestion: "建议",
