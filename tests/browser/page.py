@@ -121,6 +121,12 @@ class Page:
         self._touch("touchStart", [{"x": x, "y": y}])
         self._touch("touchEnd", [])
 
+    def touch(self, share: tuple[float, float]) -> None:
+        """Touch a place of the picture."""
+        x, y = self.spot(share)
+        self._touch("touchStart", [{"x": x, "y": y}])
+        self._touch("touchEnd", [])
+
     def tap_until(self, css: str, condition: Callable[[], object]) -> None:
         """Touch it, and again while nothing comes of it: a browser may take a tap for the end
         of the swipe before."""

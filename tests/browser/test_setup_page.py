@@ -17,8 +17,12 @@ VIEWS = ("overview", "draw", "tally", "privacy")
 CHINESE = re.compile("[\u4e00-\u9fff]+")
 
 
+def config_of(lobby):
+    return YAML(typ="safe").load(lobby.path)
+
+
 def lines_of(lobby):
-    return {line["id"]: line for line in YAML(typ="safe").load(lobby.path)["lines"]}
+    return {line["id"]: line for line in config_of(lobby)["lines"]}
 
 
 def test_a_line_is_drawn_counts_and_survives_a_broken_config(lobby, open_page):
@@ -80,6 +84,14 @@ def test_on_a_phone_a_line_is_drawn_and_people_are_tallied(lobby, open_page):
     page.wait_for(".saving", "Not saved yet")
     moved = pytest.approx([0.40, 0.80], abs=0.01)
     page.tap_until("#save", lambda: lines_of(lobby)["line-1"]["points"][0] == moved)
+    page.tap("[data-add=zone]")
+    corners = [(0.1, 0.2), (0.3, 0.2), (0.2, 0.5)]
+    for corner in corners:
+        page.touch(corner)
+    page.tap_until(".tools-row .primary", lambda: page.text("#item-kind"))
+    page.shoot("zone-by-taps")
+    page.tap_until("#save", lambda: "zones" in config_of(lobby))
+    assert config_of(lobby)["zones"][0]["polygon"] == [pytest.approx(c, abs=0.01) for c in corners]
 
     page.go("tally")
     until(lambda: "line-1" in page.text("#tally-line"), "the line can be tallied")
@@ -155,12 +167,15 @@ def test_a_line_is_drawn_with_the_keyboard_alone(lobby, open_page):
     page.keys(Keys.ARROW_RIGHT, Keys.ARROW_UP, Keys.ARROW_UP)
     page.keys(Keys.INSERT, Keys.ARROW_DOWN)
     page.shoot("points")
+    page.tab_to("[data-add=mask]")
+    page.keys(Keys.ENTER, Keys.ENTER, Keys.DELETE, Keys.DELETE)  # a square, then its last three
     page.tab_to("#save")
     page.keys(Keys.ENTER)
     page.wait_for(".saving", "都已保存")
     drawn = lines_of(lobby)["line-1"]
     assert drawn["points"] == [[0.31, 0.48], [0.505, 0.5], [0.7, 0.5]]
     assert drawn["in"] == "down"
+    assert len(config_of(lobby)["camera"]["masks"][0]) == 3
 
 
 def test_an_unsaved_drawing_survives_a_restart_and_somebody_elses_edit(lobby, open_page):
@@ -187,7 +202,7 @@ def test_an_unsaved_drawing_survives_a_restart_and_somebody_elses_edit(lobby, op
     page.shoot("3-conflict")
     page.click("#keep-mine")
     page.wait_for(".saving", "都已保存")
-    zone = YAML(typ="safe").load(lobby.path)["zones"][0]
+    zone = config_of(lobby)["zones"][0]
     assert (zone["name"], len(zone["polygon"])) == ("等候区", 4)
 
     page.click("[data-add=line]")

@@ -1,15 +1,13 @@
 // The picture with what is drawn over it: an SVG over a canvas, for mouse, finger and keyboard.
 
-import { shape, toast } from "/static/dom.js";
+import { CanvasKeys } from "/static/canvas_keys.js";
+import { shape } from "/static/dom.js";
 import { t } from "/static/i18n.js";
 import * as shapes from "/static/shapes.js";
 import { drawItem, drawSketch } from "/static/marks.js";
 
 const TAP_PX = 8;
 const CLOSE_PX = 22;
-const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-const STEP = 0.01;
-const BIG_STEP = 0.05;
 
 export class Canvas {
   // onchange: something was drawn or selected. onadding: adding began or ended.
@@ -26,7 +24,8 @@ export class Canvas {
     this.svg.addEventListener("pointerup", (event) => this.release(event));
     this.svg.addEventListener("pointercancel", () => this.cancelDrag());
     this.svg.addEventListener("touchstart", (event) => event.target.dataset.key && event.preventDefault(), { passive: false });
-    this.svg.addEventListener("keydown", (event) => this.key(event));
+    const keys = new CanvasKeys(this);
+    this.svg.addEventListener("keydown", (event) => keys.press(event));
     new ResizeObserver(() => this.draw()).observe(this.svg);
   }
 
@@ -166,62 +165,6 @@ export class Canvas {
     if (this.adding) Object.assign(this.adding, { to: null, box: null });
     this.drag = null;
     this.changed();
-  }
-
-  key(event) {
-    const { role, key, point } = event.target.dataset;
-    if (!key || this.adding) return;
-    const taken = role === "body" ? this.bodyKey(event, key) : this.pointKey(event, Number(point));
-    if (!taken) return;
-    event.preventDefault();
-    this.changed();
-  }
-
-  bodyKey(event, key) {
-    if (event.key === "Enter" || event.key === " ") {
-      this.choose(key);
-      this.focus(key, 0);
-    } else if (event.key in STEPS) {
-      const [dx, dy] = this.step(event);
-      const item = this.sheet.items.find((one) => one.key === key);
-      this.sheet.keep();
-      this.sheet.reshape(item, shapes.moved(item.points, dx, dy));
-    } else return event.key === "Escape" && this.letGo();
-    return true;
-  }
-
-  pointKey(event, index) {
-    const item = this.sheet.item;
-    this.sheet.point = index;
-    if (event.key in STEPS) {
-      const [dx, dy] = this.step(event);
-      const [x, y] = item.points[index];
-      this.sheet.keep();
-      this.sheet.movePoint(item, index, [x + dx, y + dy]);
-    } else if (event.key === "Insert" || event.key === "+") {
-      this.sheet.keep();
-      this.sheet.insertAfter(item, index);
-    } else if (event.key === "Delete" || event.key === "Backspace") this.removePoint();
-    else return event.key === "Escape" && this.letGo();
-    return true;
-  }
-
-  removePoint() {
-    this.sheet.keep();
-    if (!this.sheet.removePoint(this.sheet.item, this.sheet.point)) toast(t("few_points"), "bad");
-  }
-
-  step(event) {
-    const size = event.shiftKey ? BIG_STEP : STEP;
-    return STEPS[event.key].map((way) => way * size);
-  }
-
-  letGo() {
-    const key = this.sheet.selected;
-    this.sheet.select(null);
-    this.draw();
-    this.focus(key, null);
-    return true;
   }
 
   changed() {

@@ -2,7 +2,7 @@
 
 import { ApiError, call, still } from "/static/api.js";
 import { Canvas } from "/static/canvas.js";
-import { button, el, setText, toast } from "/static/dom.js";
+import { button, el, setText } from "/static/dom.js";
 import { Doctor } from "/static/doctor.js";
 import { t } from "/static/i18n.js";
 import { Panel } from "/static/panel.js";
@@ -17,7 +17,7 @@ export class Draw {
     this.canvas = new Canvas(this.sheet, { onchange: () => this.changed(), onadding: () => this.showTools() });
     this.doctor = new Doctor(() => this.changed());
     this.saving = new Saving(page, { onload: () => this.loaded(), onchange: () => this.changed() });
-    this.panel = new Panel(page, this.canvas, this.doctor, () => this.changed());
+    this.panel = new Panel(page, this.doctor, () => this.changed());
     this.paper = el("canvas", { class: "paper", width: 320, height: 180 });
     this.note = el("span", { class: "hint" });
     this.tools = el("div", { class: "tools-row" });

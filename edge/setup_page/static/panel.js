@@ -1,23 +1,25 @@
 // The list of what is drawn, and the settings of the selected item.
 
+import { removePoint } from "/static/canvas_keys.js";
 import { button, el, icon, setText, toast } from "/static/dom.js";
 import { said, t } from "/static/i18n.js";
 
 export class Panel {
-  constructor(page, canvas, doctor, changed) {
+  constructor(page, doctor, changed) {
     this.page = page;
     this.sheet = page.sheet;
-    this.canvas = canvas;
     this.doctor = doctor;
     this.changed = changed;
     this.list = el("section", { class: "card items" });
     this.form = el("section", { class: "card form item" });
+    this.findings = el("div", { class: "field doctor" });
     this.node = el("div", { class: "stack" }, this.form, this.list);
   }
 
   show() {
     this.showList();
     this.showForm();
+    this.showDoctor();
     this.showCounts();
   }
 
@@ -58,9 +60,7 @@ export class Panel {
   showForm() {
     const { item } = this.sheet;
     this.form.hidden = !item;
-    const about = this.doctor.about(item);
-    const edited = item?.kind === "line" && this.sheet.isEdited(item);
-    const key = item && JSON.stringify([item.key, item.fresh, item.rest.in, item.rest.kind, about, this.sheet.revision, this.sheet.errors, edited]);
+    const key = item && JSON.stringify([item.key, item.fresh, item.rest.in, item.rest.kind, this.sheet.revision, this.sheet.errors]);
     if (!item || this.form.dataset.key === key) return;
     this.form.dataset.key = key;
     const held = this.form.contains(document.activeElement) ? document.activeElement.id : null;
@@ -76,7 +76,7 @@ export class Panel {
       this.text(item, "name", t("name"), t("name_line")),
       el("div", { class: "field" }, el("span", { class: "label" }, t("entry")), way, el("p", { class: "hint" }, t("entry_hint")), flip),
       this.choice(item, "audience", t("audience"), choices),
-      this.doctorNote(item),
+      this.findings,
       this.id(item),
     ];
   }
@@ -135,24 +135,31 @@ export class Panel {
     return el("details", { class: "field", open: wrong }, el("summary", {}, `${t("id")}：${item.rest.id}`), this.text(item, "id", t("id"), ""), el("p", { class: "hint" }, t("id_new")));
   }
 
-  doctorNote(item) {
+  // Apart from the form: its news must not disturb somebody who is typing.
+  showDoctor() {
+    const { item } = this.sheet;
+    if (item?.kind !== "line") return;
     const about = this.doctor.about(item);
+    const edited = this.sheet.isEdited(item);
+    const key = JSON.stringify([document.documentElement.lang, item.key, about, edited]);
+    if (this.findings.dataset.key === key) return;
+    this.findings.dataset.key = key;
     const findings = about?.findings ?? [];
     const rows = findings.map((finding) => el("li", { class: finding.severity }, icon(finding.severity === "ok" ? "check" : "alert"), el("span", {}, said(finding))));
-    const use = about?.suggestion ? button(t("use_suggestion"), "second", () => this.adopt(item, about.suggestion), null, { id: "use-suggestion" }) : null;
-    return el(
-      "div",
-      { class: "field doctor" },
+    const use = about?.suggestion ? button(t("use_suggestion"), "second", () => this.adopt(about.suggestion), null, { id: "use-suggestion" }) : null;
+    const parts = [
       el("span", { class: "label" }, t("doctor")),
-      about && this.sheet.isEdited(item) ? el("p", { class: "hint" }, t("doctor_dirty")) : null,
+      about && edited ? el("p", { class: "hint" }, t("doctor_dirty")) : null,
       rows.length ? el("ul", {}, rows) : el("p", { class: "hint" }, t("doctor_wait")),
-      ...[about?.suggestion, about?.no_suggestion].filter(Boolean).map((words) => el("p", { class: "hint" }, said(words))),
+      ...[about?.suggestion, about?.no_suggestion].map((words) => words && el("p", { class: "hint" }, said(words))),
       use,
-    );
+    ];
+    this.findings.replaceChildren(...parts.filter(Boolean));
   }
 
-  adopt(item, suggestion) {
+  adopt(suggestion) {
     this.edit(() => {
+      const { item } = this.sheet;
       item.points = suggestion.points.map(([x, y]) => [x, y]);
       item.rest.in = suggestion.in;
     });
@@ -162,7 +169,7 @@ export class Panel {
   actions(item) {
     const key = item.key;
     const add = button(t("add_point"), "small", () => this.edit(() => this.sheet.insertAfter(item, this.sheet.point)), "plus", { id: "add-point" });
-    const drop = button(t("remove_point"), "small", () => this.edit(() => this.canvas.removePoint()), null, { id: "remove-point" });
+    const drop = button(t("remove_point"), "small", () => this.edit(() => removePoint(this.sheet)), null, { id: "remove-point" });
     const remove = button(t("remove"), "danger", () => this.removeItem(item), "trash", { id: "remove-item" });
     return el("div", { class: "row actions", "data-key": key }, add, drop, remove);
   }

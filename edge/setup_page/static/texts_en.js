@@ -149,7 +149,7 @@ export const en = {
   privacy_title: "What this device sees and what it does not",
   sees: "It sees",
   sees_1: "whether people are in the picture and where their feet are: in memory, for two seconds at most",
-  sees_2: "how many visits in and out, one figure for every 15 minutes",
+  sees_2: "how many visits in and out, as sums over five minutes or more",
   sees_3: "how many people are in a zone",
   not: "It does not see or keep",
   not_1: "faces, identities, age or sex: there is no program for that in it",
