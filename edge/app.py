@@ -1,5 +1,7 @@
 """The composition root: config → adapters → pipeline and relay → threads, signals."""
 
+import hashlib
+import json
 import os
 import signal
 import threading
@@ -11,8 +13,10 @@ from types import FrameType
 import structlog
 
 from edge.adapters.board import board_name
+from edge.adapters.camera_address import shown
 from edge.adapters.camera_opencv import ClipSource, LiveSource, open_source
 from edge.adapters.camera_paced import PacedSource
+from edge.adapters.camera_watched import WatchedView
 from edge.adapters.clock import RecordingClock, SystemClock, boot_id
 from edge.adapters.data_folder import claim
 from edge.adapters.detections_mot import MotDetections
@@ -23,6 +27,7 @@ from edge.adapters.metrics_prometheus import Metrics
 from edge.adapters.model_catalog import load_catalog
 from edge.adapters.outbox_sqlite import SqliteOutbox
 from edge.adapters.thermometer import hot_c, temperature_c
+from edge.adapters.view_file import ViewFile
 from edge.adapters.watchdog_systemd import Watchdog
 from edge.aggregation import Aggregator
 from edge.config import Config
@@ -42,6 +47,7 @@ from edge.service import Service
 from edge.shadow import PROBATION_S
 from edge.timeline import Timeline
 from edge.tracking import Tracker, TrackerSettings
+from edge.view_verdict import ViewSettings
 from edge.vocabulary import Line, Provenance, Zone
 from edge.zones import ZoneCounter
 
@@ -180,6 +186,7 @@ def _run(
         temperature_c=temperature_c,
         pacer=pacer,
     )
+    watched = watched_view(config, live=isinstance(source, LiveSource))
     service = Service(
         settings,
         clock,
@@ -200,8 +207,21 @@ def _run(
         else None
     )
     with Watchdog(beats, lambda: monitor.words, os.environ), metrics or nullcontext():
-        service.run(paced.frames())
+        service.run(watched.frames(paced.frames()) if watched else paced.frames())
     return pipeline
+
+
+def watched_view(config: Config, *, live: bool) -> WatchedView | None:
+    """Return the watch over the camera's view; None when the config turns it off.
+
+    live: a clip may show one picture for long; a camera never repeats one exactly.
+    """
+    camera = config.camera
+    if not camera.watch:
+        return None
+    seen = json.dumps([shown(camera.source), camera.masks])
+    file = ViewFile(config.records.data_dir, hashlib.sha256(seen.encode()).hexdigest()[:12])
+    return WatchedView(file, ViewSettings() if live else ViewSettings(frozen_s=None))
 
 
 def _signer(config: Config) -> Signer | None:

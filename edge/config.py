@@ -92,7 +92,8 @@ class Config(Section):
         relevant = self.model_dump(mode="json", include=sections)
         if any(zone.windows for zone in self.zones):
             relevant["time_zone"] = self.device.time_zone
-        relevant["camera"].pop("source")
+        for name in ("source", "watch"):  # neither changes what is counted
+            relevant["camera"].pop(name)
         if self.camera.person_height is None:
             relevant["camera"].pop("person_height")
         relevant["gate"] = self.model.gate  # always: which of the two is the default may change
