@@ -95,7 +95,9 @@ def _fits(signature: Signature, look: Look) -> FloatArray:
         part = part[:, 2 * left : 2 * (left + columns) - 1 + 2 * _REACH]
         windows = sliding_window_view(part, (2 * rows - 1, 2 * columns - 1), axis=(0, 1))
         wanted = signature.edge_vectors[top : top + rows, left : left + columns]
-        found[..., index] = np.einsum("abcij,ijc->ab", windows[..., ::2, ::2], wanted)
+        tried = windows[..., ::2, ::2].reshape(reach * reach, -1)
+        fit = tried @ wanted.transpose(2, 0, 1).ravel()
+        found[..., index] = fit.reshape(reach, reach)
     return found
 
 
