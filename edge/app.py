@@ -1,5 +1,7 @@
 """The composition root: config → adapters → pipeline and relay → threads, signals."""
 
+import hashlib
+import json
 import os
 import signal
 import threading
@@ -12,8 +14,10 @@ from types import FrameType
 import structlog
 
 from edge.adapters.board import board_name
+from edge.adapters.camera_address import shown
 from edge.adapters.camera_opencv import ClipSource, LiveSource, open_source
 from edge.adapters.camera_paced import PacedSource
+from edge.adapters.camera_watched import WatchedView
 from edge.adapters.clock import RecordingClock, SystemClock, boot_id
 from edge.adapters.data_folder import OUTBOX_FILE, claim
 from edge.adapters.detections_mot import MotDetections
@@ -25,6 +29,7 @@ from edge.adapters.model_catalog import load_catalog
 from edge.adapters.off_disk import keep_off_disk
 from edge.adapters.outbox_sqlite import SqliteOutbox
 from edge.adapters.thermometer import hot_c, temperature_c
+from edge.adapters.view_file import ViewFile
 from edge.adapters.watchdog_systemd import Watchdog
 from edge.aggregation import Aggregator
 from edge.answered_for import require_acknowledgement
@@ -50,6 +55,7 @@ from edge.setup_page.page import open_page
 from edge.shadow import PROBATION_S
 from edge.timeline import Timeline
 from edge.tracking import Tracker, TrackerSettings
+from edge.view_verdict import ViewSettings
 from edge.vocabulary import Line, Provenance, Zone
 from edge.zones import ZoneCounter
 
@@ -206,6 +212,7 @@ def _run(
         pacer=pacer,
     )
     panel = new_panel(config, outbox, timeline) if config.setup_page.enabled else None
+    watched = watched_view(config, live=isinstance(source, LiveSource))
     service = Service(
         settings,
         clock,
@@ -228,7 +235,16 @@ def _run(
     )
     page = (
         open_page(
-            device_of(service, panel, settings, clock, pipeline, file=file, doctor=doctor_settings),
+            device_of(
+                service,
+                panel,
+                settings,
+                clock,
+                pipeline,
+                file=file,
+                doctor=doctor_settings,
+                confirm_view=watched.confirm if watched else lambda: None,
+            ),
             clock.monotonic,
         )
         if panel
@@ -239,7 +255,7 @@ def _run(
         metrics or nullcontext(),
         page or nullcontext(),
     ):
-        service.run(paced.frames())
+        service.run(watched.frames(paced.frames()) if watched else paced.frames())
     return pipeline
 
 
@@ -249,6 +265,19 @@ def _say_mode(config: Config) -> None:
         _log.warning("privacy", mode="lab", note=LAB_NOTICE["zh"], means=LAB_NOTICE["en"])
     else:
         _log.info("privacy", mode=privacy.mode, responsible=privacy.unit)
+
+
+def watched_view(config: Config, *, live: bool) -> WatchedView | None:
+    """Return the watch over the camera's view; None when the config turns it off.
+
+    live: a clip may show one picture for long; a camera never repeats one exactly.
+    """
+    camera = config.camera
+    if not camera.watch:
+        return None
+    seen = json.dumps([shown(camera.source), camera.masks])
+    file = ViewFile(config.records.data_dir, hashlib.sha256(seen.encode()).hexdigest()[:12])
+    return WatchedView(file, ViewSettings() if live else ViewSettings(frozen_s=None))
 
 
 def _signer(config: Config) -> Signer | None:

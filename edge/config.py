@@ -111,7 +111,8 @@ class Config(Section):
         for line in relevant["lines"]:
             if line["audience"] == "public":
                 del line["audience"]
-        relevant["camera"].pop("source")
+        for name in ("source", "watch"):  # neither changes what is counted
+            relevant["camera"].pop(name)
         if self.camera.person_height is None:
             relevant["camera"].pop("person_height")
         relevant["gate"] = self.model.gate  # always: which of the two is the default may change

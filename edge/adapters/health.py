@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from edge.errors import BadInputError
+from edge.view_words import ADVICE
 
 FILE_NAME = "health.json"
 STALE_AFTER_S = 60.0
@@ -62,7 +63,7 @@ class HealthReport:
         if age_s > STALE_AFTER_S:
             found.append(f"the service has not reported for {age_s:.0f} s: is it running?")
         if self.video != "ok":
-            found.append(f"no healthy picture: {self.video}")
+            found.append(f"no healthy picture: {self.video}{_advice(self.video)}")
         if self.unsaved:
             found.append(f"{self.unsaved} intervals could not be stored: is the disk full?")
         if self.waits_for_time:
@@ -75,6 +76,12 @@ class HealthReport:
         if self.last_error:
             found.append(f"nothing is being delivered: {self.last_error}")
         return found
+
+
+def _advice(video: str) -> str:
+    """Return what to do about it, where somebody at the camera can."""
+    words = {str(reason): advice for reason, advice in ADVICE.items()}.get(video)
+    return f"; {words.en} {words.zh}" if words else ""
 
 
 def write_report(folder: Path, report: HealthReport) -> None:
