@@ -137,7 +137,6 @@ def run_device(config: Config, *, probation_s: float = PROBATION_S) -> None:
     """
     require_acknowledgement(config)
     keep_off_disk()
-    _say_mode(config)
     camera = config.camera
     clock = SystemClock(trusted=config.device.clock == "rtc")
     with ExitStack() as stack:
@@ -198,6 +197,7 @@ def _run(
         signer=_signer(config),
         beats=beats,
     )
+    _say_mode(config)
     _close_on_signal(source)
     monitor, port = service.monitor, config.health.prometheus_port
     metrics = (
