@@ -161,7 +161,6 @@ def run_device(
     """
     require_acknowledgement(config)
     keep_off_disk()
-    _say_mode(config)
     camera = config.camera
     clock = SystemClock(trusted=config.device.clock == "rtc")
     with ExitStack() as stack:
@@ -226,6 +225,7 @@ def _run(
         beats=beats,
         panel=panel,
     )
+    _say_mode(config)
     _close_on_signal(source)
     monitor, port = service.monitor, config.health.prometheus_port
     metrics = (
