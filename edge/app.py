@@ -27,6 +27,7 @@ from edge.adapters.watchdog_systemd import Watchdog
 from edge.aggregation import Aggregator
 from edge.config import Config
 from edge.config_in_force import ConfigInForce
+from edge.config_start import Start
 from edge.counting import Counter
 from edge.errors import DeviceKeyError, OutboxError
 from edge.gating import Gate, GateCounts, GateSettings
@@ -126,10 +127,13 @@ def build_stages(config: Config, model_hash: str, interval_s: float) -> Stages:
     )
 
 
-def run_device(config: Config, *, probation_s: float = PROBATION_S) -> None:
+def run_device(
+    config: Config, *, probation_s: float = PROBATION_S, start: Start | None = None
+) -> None:
     """Count until SIGTERM or SIGINT (or the end of a clip), then close the last interval.
 
     probation_s: how long a config that came over MQTT is tried; shorter in tests only.
+    start: the file that `config` came from, which is then watched.
     Raises ModelError, ProviderError, OutboxError, ConfigError or CameraError before anything
     runs, and OutboxError at the end when intervals could not be stored.
     """
@@ -143,7 +147,7 @@ def run_device(config: Config, *, probation_s: float = PROBATION_S) -> None:
         stack.callback(outbox.close)
         beats = Heartbeats(clock.monotonic)
         outbox.watch(lambda: beats.call("database"))
-        pipeline = _run(config, clock, source, outbox, beats, probation_s=probation_s)
+        pipeline = _run(config, clock, source, outbox, beats, probation_s=probation_s, start=start)
     if pipeline.progress.unsaved:
         raise OutboxError(
             f"{config.records.data_dir}: {pipeline.progress.unsaved} intervals could not be"
@@ -159,6 +163,7 @@ def _run(
     beats: Heartbeats,
     *,
     probation_s: float,
+    start: Start | None,
 ) -> Pipeline:
     interval_s = config.records.interval_min * 60.0
     if isinstance(source, ClipSource):
@@ -170,7 +175,8 @@ def _run(
     def dry_run(candidate: Config) -> None:
         rehearse(build_stages(candidate, "rehearsal", interval_s), config.device.id)
 
-    settings = ConfigInForce(config, dry_run, probation_s=probation_s)
+    state = start.state if start else None
+    settings = ConfigInForce(config, dry_run, probation_s=probation_s, state=state)
     pipeline = build_pipeline(settings.current.config, outbox, timeline, interval_s=interval_s)
     model_hash = pipeline.provenance.model
     pacer = Pacer(config.camera.fps, PacingSettings(hot_c=hot_c(board_name())))
@@ -192,6 +198,7 @@ def _run(
         spread_s=0.0 if isinstance(source, ClipSource) else SPREAD_S,
         signer=_signer(config),
         beats=beats,
+        watch=start.watch(config.records.data_dir, dry_run) if start else None,
     )
     _close_on_signal(source)
     monitor, port = service.monitor, config.health.prometheus_port
