@@ -7,7 +7,6 @@ import signal
 import threading
 from contextlib import ExitStack, nullcontext
 from functools import partial
-from pathlib import Path
 from secrets import randbits
 from types import FrameType
 
@@ -35,6 +34,7 @@ from edge.aggregation import Aggregator
 from edge.answered_for import require_acknowledgement
 from edge.config import Config
 from edge.config_in_force import ConfigInForce
+from edge.config_start import Start
 from edge.counting import Counter
 from edge.errors import DeviceKeyError, OutboxError
 from edge.gating import Gate, GateCounts, GateSettings
@@ -42,7 +42,6 @@ from edge.heads import fingerprint
 from edge.heartbeats import Heartbeats
 from edge.intervals import Redater
 from edge.line_findings import DoctorSettings
-from edge.line_meetings import MeetingSettings
 from edge.pacing import Pacer, PacingSettings
 from edge.pipeline import Pipeline, Stages
 from edge.ports import Detector, Outbox, Signer
@@ -57,6 +56,7 @@ from edge.timeline import Timeline
 from edge.tracking import Tracker, TrackerSettings
 from edge.view_verdict import ViewSettings
 from edge.vocabulary import Line, Provenance, Zone
+from edge.walkers import MeetingSettings
 from edge.zones import ZoneCounter
 
 SPREAD_S = 30.0
@@ -150,12 +150,12 @@ def build_stages(config: Config, model_hash: str, interval_s: float) -> Stages:
 
 
 def run_device(
-    config: Config, *, file: Path | None = None, probation_s: float = PROBATION_S
+    config: Config, *, probation_s: float = PROBATION_S, start: Start | None = None
 ) -> None:
     """Count until SIGTERM or SIGINT (or the end of a clip), then close the last interval.
 
-    file: where the config was read from; the setup page writes drawings into it.
     probation_s: how long a config that came over MQTT is tried; shorter in tests only.
+    start: the file that `config` came from, which is then watched.
     Raises AcknowledgementError, ModelError, ProviderError, OutboxError, ConfigError or
     CameraError before anything runs, and OutboxError at the end when intervals could not be stored.
     """
@@ -171,7 +171,7 @@ def run_device(
         stack.callback(outbox.close)
         beats = Heartbeats(clock.monotonic)
         outbox.watch(lambda: beats.call("database"))
-        pipeline = _run(config, clock, source, outbox, beats, file=file, probation_s=probation_s)
+        pipeline = _run(config, clock, source, outbox, beats, probation_s=probation_s, start=start)
     if pipeline.progress.unsaved:
         raise OutboxError(
             f"{config.records.data_dir}: {pipeline.progress.unsaved} intervals could not be"
@@ -186,8 +186,8 @@ def _run(
     outbox: Outbox,
     beats: Heartbeats,
     *,
-    file: Path | None,
     probation_s: float,
+    start: Start | None,
 ) -> Pipeline:
     interval_s = config.records.interval_min * 60.0
     if isinstance(source, ClipSource):
@@ -199,7 +199,8 @@ def _run(
     def dry_run(candidate: Config) -> None:
         rehearse(build_stages(candidate, "rehearsal", interval_s), config.device.id)
 
-    settings = ConfigInForce(config, dry_run, probation_s=probation_s)
+    state = start.state if start else None
+    settings = ConfigInForce(config, dry_run, probation_s=probation_s, state=state)
     pipeline = build_pipeline(settings.current.config, outbox, timeline, interval_s=interval_s)
     model_hash = pipeline.provenance.model
     pacer = Pacer(config.camera.fps, PacingSettings(hot_c=hot_c(board_name())))
@@ -224,6 +225,7 @@ def _run(
         signer=_signer(config),
         beats=beats,
         panel=panel,
+        watch=start.watch(config.records.data_dir, dry_run) if start else None,
     )
     _say_mode(config)
     _close_on_signal(source)
@@ -241,7 +243,7 @@ def _run(
                 settings,
                 clock,
                 pipeline,
-                file=file,
+                file=start.path if start else None,
                 doctor=doctor_settings,
                 confirm_view=watched.confirm if watched else lambda: None,
             ),

@@ -38,6 +38,8 @@ class HealthReport:
     temperature_c: float | None
     config_over_mqtt: str | None = None
     """The rev of the config in force that came over MQTT; None: the file is in force."""
+    config_trouble: str | None = None
+    """What is wrong with the config file, or waits for a restart; None when it is in force."""
     fps_target: float | None = None
     fps_asked: float | None = None
     slowed: str | None = None
@@ -73,6 +75,8 @@ class HealthReport:
             )
         if self.outbox_trouble:
             found.append(self.outbox_trouble)
+        if self.config_trouble:
+            found.append(self.config_trouble)
         if self.last_error:
             found.append(f"nothing is being delivered: {self.last_error}")
         return found

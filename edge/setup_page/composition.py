@@ -62,6 +62,7 @@ def device_of(
         conditions=lambda: conditions_of(settings.current.config, pipeline.provenance.model),
         doctor=lambda: doctor(settings.current.config),
         confirm_view=confirm_view,
+        file_state=lambda: settings.current.file,
         waits_for_time=lambda: pipeline.progress.waits_for_time,
         now_ms=lambda: round(clock.utc() * 1000),
     )
