@@ -1,19 +1,22 @@
 """The composition root: config → adapters → pipeline and relay → threads, signals."""
 
+import hashlib
+import json
 import os
 import signal
 import threading
 from contextlib import ExitStack, nullcontext
 from functools import partial
-from pathlib import Path
 from secrets import randbits
 from types import FrameType
 
 import structlog
 
 from edge.adapters.board import board_name
+from edge.adapters.camera_address import shown
 from edge.adapters.camera_opencv import ClipSource, LiveSource, open_source
 from edge.adapters.camera_paced import PacedSource
+from edge.adapters.camera_watched import WatchedView
 from edge.adapters.clock import RecordingClock, SystemClock, boot_id
 from edge.adapters.data_folder import OUTBOX_FILE, claim
 from edge.adapters.detections_mot import MotDetections
@@ -25,11 +28,13 @@ from edge.adapters.model_catalog import load_catalog
 from edge.adapters.off_disk import keep_off_disk
 from edge.adapters.outbox_sqlite import SqliteOutbox
 from edge.adapters.thermometer import hot_c, temperature_c
+from edge.adapters.view_file import ViewFile
 from edge.adapters.watchdog_systemd import Watchdog
 from edge.aggregation import Aggregator
 from edge.answered_for import require_acknowledgement
 from edge.config import Config
 from edge.config_in_force import ConfigInForce
+from edge.config_start import Start
 from edge.counting import Counter
 from edge.errors import DeviceKeyError, OutboxError
 from edge.gating import Gate, GateCounts, GateSettings
@@ -37,7 +42,6 @@ from edge.heads import fingerprint
 from edge.heartbeats import Heartbeats
 from edge.intervals import Redater
 from edge.line_findings import DoctorSettings
-from edge.line_meetings import MeetingSettings
 from edge.pacing import Pacer, PacingSettings
 from edge.pipeline import Pipeline, Stages
 from edge.ports import Detector, Outbox, Signer
@@ -50,7 +54,9 @@ from edge.setup_page.page import open_page
 from edge.shadow import PROBATION_S
 from edge.timeline import Timeline
 from edge.tracking import Tracker, TrackerSettings
+from edge.view_verdict import ViewSettings
 from edge.vocabulary import Line, Provenance, Zone
+from edge.walkers import MeetingSettings
 from edge.zones import ZoneCounter
 
 SPREAD_S = 30.0
@@ -144,18 +150,17 @@ def build_stages(config: Config, model_hash: str, interval_s: float) -> Stages:
 
 
 def run_device(
-    config: Config, *, file: Path | None = None, probation_s: float = PROBATION_S
+    config: Config, *, probation_s: float = PROBATION_S, start: Start | None = None
 ) -> None:
     """Count until SIGTERM or SIGINT (or the end of a clip), then close the last interval.
 
-    file: where the config was read from; the setup page writes drawings into it.
     probation_s: how long a config that came over MQTT is tried; shorter in tests only.
+    start: the file that `config` came from, which is then watched.
     Raises AcknowledgementError, ModelError, ProviderError, OutboxError, ConfigError or
     CameraError before anything runs, and OutboxError at the end when intervals could not be stored.
     """
     require_acknowledgement(config)
     keep_off_disk()
-    _say_mode(config)
     camera = config.camera
     clock = SystemClock(trusted=config.device.clock == "rtc")
     with ExitStack() as stack:
@@ -166,7 +171,7 @@ def run_device(
         stack.callback(outbox.close)
         beats = Heartbeats(clock.monotonic)
         outbox.watch(lambda: beats.call("database"))
-        pipeline = _run(config, clock, source, outbox, beats, file=file, probation_s=probation_s)
+        pipeline = _run(config, clock, source, outbox, beats, probation_s=probation_s, start=start)
     if pipeline.progress.unsaved:
         raise OutboxError(
             f"{config.records.data_dir}: {pipeline.progress.unsaved} intervals could not be"
@@ -181,8 +186,8 @@ def _run(
     outbox: Outbox,
     beats: Heartbeats,
     *,
-    file: Path | None,
     probation_s: float,
+    start: Start | None,
 ) -> Pipeline:
     interval_s = config.records.interval_min * 60.0
     if isinstance(source, ClipSource):
@@ -194,7 +199,8 @@ def _run(
     def dry_run(candidate: Config) -> None:
         rehearse(build_stages(candidate, "rehearsal", interval_s), config.device.id)
 
-    settings = ConfigInForce(config, dry_run, probation_s=probation_s)
+    state = start.state if start else None
+    settings = ConfigInForce(config, dry_run, probation_s=probation_s, state=state)
     pipeline = build_pipeline(settings.current.config, outbox, timeline, interval_s=interval_s)
     model_hash = pipeline.provenance.model
     pacer = Pacer(config.camera.fps, PacingSettings(hot_c=hot_c(board_name())))
@@ -206,6 +212,7 @@ def _run(
         pacer=pacer,
     )
     panel = new_panel(config, outbox, timeline) if config.setup_page.enabled else None
+    watched = watched_view(config, live=isinstance(source, LiveSource))
     service = Service(
         settings,
         clock,
@@ -218,7 +225,9 @@ def _run(
         signer=_signer(config),
         beats=beats,
         panel=panel,
+        watch=start.watch(config.records.data_dir, dry_run) if start else None,
     )
+    _say_mode(config)
     _close_on_signal(source)
     monitor, port = service.monitor, config.health.prometheus_port
     metrics = (
@@ -228,7 +237,16 @@ def _run(
     )
     page = (
         open_page(
-            device_of(service, panel, settings, clock, pipeline, file=file, doctor=doctor_settings),
+            device_of(
+                service,
+                panel,
+                settings,
+                clock,
+                pipeline,
+                file=start.path if start else None,
+                doctor=doctor_settings,
+                confirm_view=watched.confirm if watched else lambda: None,
+            ),
             clock.monotonic,
         )
         if panel
@@ -239,7 +257,7 @@ def _run(
         metrics or nullcontext(),
         page or nullcontext(),
     ):
-        service.run(paced.frames())
+        service.run(watched.frames(paced.frames()) if watched else paced.frames())
     return pipeline
 
 
@@ -249,6 +267,19 @@ def _say_mode(config: Config) -> None:
         _log.warning("privacy", mode="lab", note=LAB_NOTICE["zh"], means=LAB_NOTICE["en"])
     else:
         _log.info("privacy", mode=privacy.mode, responsible=privacy.unit)
+
+
+def watched_view(config: Config, *, live: bool) -> WatchedView | None:
+    """Return the watch over the camera's view; None when the config turns it off.
+
+    live: a clip may show one picture for long; a camera never repeats one exactly.
+    """
+    camera = config.camera
+    if not camera.watch:
+        return None
+    seen = json.dumps([shown(camera.source), camera.masks])
+    file = ViewFile(config.records.data_dir, hashlib.sha256(seen.encode()).hexdigest()[:12])
+    return WatchedView(file, ViewSettings() if live else ViewSettings(frozen_s=None))
 
 
 def _signer(config: Config) -> Signer | None:

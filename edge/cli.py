@@ -20,6 +20,7 @@ from edge.answered_for import what_is_missing
 from edge.audit_cli import audit
 from edge.config import Config, broker_section, load, missing_files, with_broker
 from edge.config_in_force import in_force
+from edge.config_start import configured
 from edge.doctor_cli import doctor
 from edge.errors import BadInputError, BrokerError, LobbyCountError, MessageError
 from edge.evidence_cli import export, verify
@@ -69,7 +70,8 @@ def run(config: ConfigOption = DEFAULT_CONFIG, broker: BrokerOption = None) -> N
     开始计数并上报。
     """
     log_to_stderr(logging.INFO)
-    app.run_device(_configured(config, broker), file=config)
+    start = configured(config, broker)
+    app.run_device(start.config, start=start)
 
 
 @cli.command()

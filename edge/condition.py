@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from edge.messages import Health
+from edge.view_words import ADVICE, Advice
 from edge.vocabulary import CoverageReason
 
 
@@ -30,34 +31,15 @@ NO_NETWORK = Words(
 )
 
 _VIDEO = {
-    CoverageReason.NO_CAMERA: (
+    CoverageReason.NO_CAMERA: Advice(
         "无画面：请检查摄像机电源、网线和配置中的地址",
         "No picture: check the camera's power, its cable and its address in the config",
     ),
-    CoverageReason.COVERED: (
-        "镜头被遮挡：请移开镜头前的物品",
-        "The camera is covered: take away what is in front of it",
-    ),
-    CoverageReason.DARK: (
-        "画面过暗：请开灯，或检查摄像机的夜间模式",
-        "Too dark: switch a light on, or check the camera's night mode",
-    ),
-    CoverageReason.BLURRED: (
-        "画面模糊：请擦拭镜头，检查对焦",
-        "Blurred: wipe the lens and check its focus",
-    ),
-    CoverageReason.FROZEN: (
-        "画面静止：请重启摄像机",
-        "The picture stands still: restart the camera",
-    ),
-    CoverageReason.MOVED: (
-        "镜头被移动：请转回原位，或重新画线后点“确认当前画面”",
-        "The camera was moved: turn it back, or draw the lines anew and confirm the view",
-    ),
-    CoverageReason.OVERLOAD: (
+    CoverageReason.OVERLOAD: Advice(
         "处理不过来：请降低帧率或摄像机分辨率",
         "Too slow: lower camera.fps or the camera's resolution",
     ),
+    **ADVICE,
 }
 
 

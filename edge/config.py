@@ -33,6 +33,10 @@ from edge.config_sections import (
 from edge.errors import ConfigError
 from edge.providers import Provider
 
+LARGEST_BYTES = 262_144
+"""Of the file: 32 lines and 32 zones of a hundred corners each are half of it."""
+_MOST_VALUES = 50_000
+
 
 class Config(Section):
     """The whole file."""
@@ -111,7 +115,8 @@ class Config(Section):
         for line in relevant["lines"]:
             if line["audience"] == "public":
                 del line["audience"]
-        relevant["camera"].pop("source")
+        for name in ("source", "watch"):  # neither changes what is counted
+            relevant["camera"].pop(name)
         if self.camera.person_height is None:
             relevant["camera"].pop("person_height")
         relevant["gate"] = self.model.gate  # always: which of the two is the default may change
@@ -127,13 +132,33 @@ def load(path: Path) -> Config:
 
     Raises ConfigError with one line per problem.
     """
+    return checked(path, read_text(path))
+
+
+def read_text(path: Path) -> str:
+    """Read the text of a config file. Raises ConfigError."""
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open("rb") as file:
+            content = file.read(LARGEST_BYTES + 1)
+        text = content.decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise ConfigError(
             f"{path}: cannot be read: {reason}; start from config/lobby.example.yaml"
         ) from error
+    if len(content) > LARGEST_BYTES:
+        raise ConfigError(
+            f"{path}: has more than {LARGEST_BYTES} bytes, which is no config;"
+            " start from config/lobby.example.yaml"
+        )
+    return text
+
+
+def checked(path: Path, text: str) -> Config:
+    """Check the text of a config file; relative paths in it start at the folder of `path`.
+
+    Raises ConfigError with one line per problem.
+    """
     document = parse(path, text)
     try:
         config = Config.model_validate(document, context={"folder": path.parent})
@@ -217,9 +242,34 @@ def parse(path: Path, text: str) -> Any:
         ) from error
     except YAMLError as error:
         raise ConfigError(f"{path}:1: not valid YAML: {' '.join(str(error).split())}") from error
+    _check_size(path, document)
     if not isinstance(document, dict):
         raise ConfigError(
             f"{path}:1: must be a list of settings such as `device:`;"
             " start from config/lobby.example.yaml"
         )
     return document
+
+
+def _check_size(path: Path, document: Any) -> None:
+    """Refuse a text whose aliases (&, *) stand for more than anybody would write out."""
+    sizes: dict[int, int] = {}
+
+    def size(node: Any) -> int:
+        if not isinstance(node, dict | list):
+            return 1
+        if id(node) not in sizes:
+            sizes[id(node)] = _MOST_VALUES + 1  # while it is not known: it would hold itself
+            parts = node.values() if isinstance(node, dict) else node
+            sizes[id(node)] = 1 + sum(map(size, parts))
+        return sizes[id(node)]
+
+    try:
+        is_too_much = size(document) > _MOST_VALUES
+    except RecursionError:
+        is_too_much = True
+    if is_too_much:
+        raise ConfigError(
+            f"{path}:1: not a config: its anchors (&) and aliases (*) stand for too much;"
+            " write the values out"
+        )

@@ -22,7 +22,7 @@ def explain(path: Path, document: Any, error: ValidationError, model: type[BaseM
 
     document: what ruamel.yaml's round-trip loader returned, with its line marks.
     """
-    found = {(_line_of(document, location), text) for location, text in _findings(error, model)}
+    found = {(line_of(document, location), text) for location, text in _findings(error, model)}
     return "\n".join(f"{path}:{line}: {text}" for line, text in sorted(found))
 
 
@@ -51,7 +51,7 @@ def unknown(key: str, allowed: Sequence[str]) -> str:
     return f"unknown setting; allowed here: {', '.join(allowed)}"
 
 
-def _line_of(document: Any, location: Location) -> int:
+def line_of(document: Any, location: Location) -> int:
     """Find the line of a key or item, or of the nearest parent that exists."""
     line, node = 0, document
     for part in location:

@@ -13,6 +13,8 @@ from edge.adapters.shadow_file import ShadowFile
 from edge.config import Config
 from edge.config_remote import base_of, merged, remote_part
 from edge.errors import ConfigError, LobbyCountError, MessageError, OutboxError
+from edge.file_state import FileState, Problem
+from edge.hot_settings import effective
 from edge.shadow import PROBATION_S, Desired, Kept, Report, Shadow, digest_of, restored
 from edge.shadow_messages import parse_desired, reported_message
 from edge.vocabulary import Message
@@ -34,6 +36,8 @@ class InForce:
     rev: str | None = None
     report: Report = field(default_factory=Report)
     superseded: bool = False
+    file: FileState = field(default_factory=FileState)
+    """How the file itself stands to what is in force."""
 
     @property
     def told(self) -> str | None:
@@ -43,7 +47,7 @@ class InForce:
         if self.superseded:
             return (
                 f"rev {self.rev!r} came over MQTT; this file was edited since, so the file is in"
-                " force from the next start of the service on 本文件已修改，重启后以本文件为准"
+                " force once the service has read it 本文件已修改，服务读取后以本文件为准"
             )
         trial = ", on probation 试用中" if self.report.state == "probation" else ""
         return (
@@ -75,11 +79,14 @@ class ConfigInForce:
         rehearse: Callable[[Config], None],
         *,
         probation_s: float = PROBATION_S,
+        state: FileState | None = None,
     ) -> None:
         """Begin with what an earlier process left, if it still holds. Never raises.
 
         rehearse: a dry run; whatever it raises means that a config cannot be used.
+        state: how the file stands to `file`, which may be the last good one instead.
         """
+        self._state = state or FileState()
         self._base, self._rehearse = file, rehearse
         self._file = ShadowFile(file.records.data_dir)
         kept, problem = self._file.load()
@@ -88,7 +95,7 @@ class ConfigInForce:
         start = restored(kept, fresh.base) if kept else fresh
         self._shadow = Shadow(start, probation_s=probation_s)
         self._followed: Kept | None = None
-        self.current = InForce(file)
+        self.current = InForce(file, file=self._state)
         """What is in force now; replaced as a whole at every change."""
         try:
             if start.wanted is not None:
@@ -116,6 +123,29 @@ class ConfigInForce:
             self._reject(digest_of(payload), None, error)
         self._follow(now)
 
+    def edit(self, file: Config, now: float) -> None:
+        """Take a changed file that was tried out: it is the base from now on.
+
+        Where it says something else of what can be changed from afar, that ends the document
+        that came over MQTT, as it would at the next start.
+        """
+        self._base, waits = effective(self._base, file)
+        self._state, base = FileState(self._state.file, waits=waits), base_of(self._base)
+        if base != self._shadow.kept.base:
+            self._shadow.kept = restored(self._shadow.kept, base)
+        self._followed = None
+        try:
+            if self._shadow.kept.wanted is not None:
+                self._tested(self._shadow.kept.wanted)
+        except ConfigError as error:
+            self._shadow.fail(*str(error).splitlines())
+        self._follow(now)
+
+    def reject_edit(self, problems: tuple[Problem, ...]) -> None:
+        """Say what is wrong with a changed file; what is in force stays."""
+        self._state = FileState(self._state.file, problems, self._state.waits)
+        self.current = replace(self.current, file=self._state)
+
     def watch(self, now: float, took_s: float, *, picture: bool, unsaved: int) -> None:
         """Follow a step that did not raise; see `Shadow.watch`."""
         self._shadow.watch(now, took_s, picture=picture, unsaved=unsaved)
@@ -142,6 +172,7 @@ class ConfigInForce:
             in_force=current.rev,
             cfg=current.config.hash(),
             config=remote_part(current.config),
+            file=current.file,
         )
 
     def _consider(self, desired: Desired, now: float, unsaved: int) -> None:
@@ -194,7 +225,7 @@ class ConfigInForce:
             return
         self._followed, wanted = kept, kept.wanted
         rev = wanted.rev if wanted else None
-        self.current = InForce(self._config_of(wanted), rev, kept.report)
+        self.current = InForce(self._config_of(wanted), rev, kept.report, file=self._state)
         if not unsaid:
             report = kept.report
             _log.info("shadow", state=report.state, rev=report.rev, errors=list(report.errors))

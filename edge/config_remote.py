@@ -10,6 +10,7 @@ A desired config is put over the file's as in RFC 7396: objects are merged key b
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -59,7 +60,11 @@ def remote_part(config: Config) -> dict[str, object]:
 
     Sent back as a desired config it changes nothing.
     """
-    return config.model_dump(mode="json", by_alias=True, include=_PARTS)
+    part: dict[str, Any] = config.model_dump(mode="json", by_alias=True, include=_PARTS)
+    for line in part["lines"]:
+        if line["audience"] == "public":  # said since 1.1, and only where it is something else
+            del line["audience"]
+    return part
 
 
 def base_of(file: Config) -> str:

@@ -74,6 +74,8 @@ class CameraSection(Section):
     fps: float = Field(default=8.0, ge=1.0, le=30.0, examples=[8])
     person_height: float | None = Field(default=None, ge=0.03, le=1.0, examples=[0.4])
     masks: tuple[Outline, ...] = Field(default=(), examples=[[[[0, 0], [0.2, 0], [0.2, 0.3]]]])
+    watch: bool = Field(default=True, examples=[True])
+    """Whether a covered, dark, blurred, frozen or moved view is found and said."""
 
     @field_validator("source", mode="before")
     @classmethod

@@ -104,7 +104,8 @@ class FootPaths:
 
     def __len__(self) -> int:
         """Count the looks that are kept."""
-        return sum(len(p.looks) for p in (*self._gone, *self._live.values()))
+        live = sum(len(path.looks) for path in self._live.values())
+        return live + sum(len(path.looks) for path in self._gone)
 
     def observe(self, tracks: Tracks) -> None:
         """Add one step of the tracker."""
@@ -135,11 +136,11 @@ class FootPaths:
     def paths(self) -> Paths:
         """Return what is kept as arrays, the newest `MOST_PATHS`."""
         live = [_Gone(np.array(path.looks), path.was_born) for path in self._live.values()]
-        every = [*self._gone, *live]
+        every: list[_Gone] = [*self._gone, *live]
         oldest = max(0, len(every) - MOST_PATHS)
         kept = every[oldest:]
         counts = np.array([len(path.looks) for path in kept], np.intp)
-        table = np.concatenate([np.zeros((0, 5)), *(path.looks for path in kept)])
+        table = np.concatenate([np.zeros((0, 5))] + [path.looks for path in kept])
         ends = np.cumsum(counts) - 1
         watched_s = 0.0 if self._first_at is None else self._at - self._first_at
         return Paths(

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 
 from edge.foot_paths import FootPaths, Paths
 from edge.line_findings import Code, DoctorSettings, Finding, Severity, findings_of
-from edge.line_meetings import crowd_of, meet, path_of
+from edge.line_meetings import meet, path_of
 from edge.line_suggestion import Suggestion, suggest
 from edge.line_words import is_bad, said, suggested, unsuggested
 from edge.vocabulary import Line, Tracks
+from edge.walkers import crowd_of
 
 _OF_PLACE = frozenset(Code) - {
     Code.TOO_STEEP,

@@ -12,9 +12,10 @@ from math import ceil
 import numpy as np
 
 from edge.foot_paths import Bools
-from edge.line_meetings import Crowd, Meetings, MeetingSettings
+from edge.line_meetings import Meetings
 from edge.regions import EVERYTHING, Interest
 from edge.vocabulary import Anchor, Line
+from edge.walkers import Crowd, MeetingSettings
 
 
 class Code(StrEnum):

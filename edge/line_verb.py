@@ -19,12 +19,12 @@ from edge.config import Config
 from edge.errors import BadInputError, CameraError
 from edge.line_doctor import LineDoctor
 from edge.line_findings import DoctorSettings
-from edge.line_meetings import MeetingSettings
 from edge.ports import FrameSource
 from edge.replay import EPOCH_2026
 from edge.testing import MemoryOutbox
 from edge.timeline import Timeline
 from edge.vocabulary import Frame
+from edge.walkers import MeetingSettings
 
 Progress = Callable[[float], None]
 """Gets the seconds watched."""
@@ -43,8 +43,12 @@ def doctor_of(config: Config) -> LineDoctor:
     return LineDoctor(configured_lines(config), settings=settings)
 
 
-def watch_camera(config: Config, seconds: float, progress: Progress) -> LineDoctor:
+def watch_camera(
+    config: Config, seconds: float, progress: Progress, patience_s: float = PATIENCE_S
+) -> LineDoctor:
     """Watch what the configured camera shows for so long.
+
+    patience_s: how long it may take for its first picture.
 
     Raises BadInputError while the service has the camera, CameraError when no picture came.
     """
@@ -58,7 +62,14 @@ def watch_camera(config: Config, seconds: float, progress: Progress) -> LineDoct
         )
     clock = SystemClock()
     camera = open_source(source, config.camera.fps, config.camera.masks, clock)
-    return _watch(config, camera, Timeline(clock, waits=False), progress, seconds=seconds)
+    return _watch(
+        config,
+        camera,
+        Timeline(clock, waits=False),
+        progress,
+        seconds=seconds,
+        patience_s=patience_s,
+    )
 
 
 def watch_clip(
@@ -92,8 +103,9 @@ def _watch(
     timeline: Timeline,
     progress: Progress,
     *,
-    texts: MotDetections | None = None,
     seconds: float = inf,
+    patience_s: float = PATIENCE_S,
+    texts: MotDetections | None = None,
 ) -> LineDoctor:
     doctor = doctor_of(config)
     interval_s = config.records.interval_min * 60.0
@@ -107,7 +119,7 @@ def _watch(
             doctor.observe(pipeline.step(item).tracks)
             pictures += isinstance(item, Frame)
             progress(item.at - began)
-            if item.at - began >= (seconds if pictures else PATIENCE_S):
+            if item.at - began >= (seconds if pictures else patience_s):
                 break
     if not pictures:
         raise CameraError(

@@ -40,9 +40,13 @@ class Monitor:
         source: PacedSource,
         *,
         shadow: Callable[[], str | None] = lambda: None,
+        config_trouble: Callable[[], str | None] = lambda: None,
     ) -> None:
-        """Prepare. shadow: tells the rev of the config in force that came over MQTT."""
-        self._shadow = shadow
+        """Prepare. shadow: tells the rev of the config in force that came over MQTT.
+
+        config_trouble: tells what an operator has to know about the config file.
+        """
+        self._shadow, self._config_trouble = shadow, config_trouble
         self._folder, self._clock, self._pipeline = folder, clock, pipeline
         self._outbox, self._source = outbox, source
         self._started = clock.monotonic()
@@ -79,8 +83,8 @@ class Monitor:
             self._report_at = self._clock.monotonic() + REPORT_INTERVAL_S
             self.report(relay.state)
 
-    def _state(self) -> tuple[CoverageReason | None, bool, Pace]:
-        return self._reason, self._waited_for_time, self._pace
+    def _state(self) -> tuple[CoverageReason | None, bool, Pace, str | None]:
+        return self._reason, self._waited_for_time, self._pace, self._config_trouble()
 
     def _is_news(self) -> bool:
         """Say whether something changed since it was told; overload not too often."""
@@ -124,7 +128,7 @@ class Monitor:
             memory_mb=round(machine.memory_mb(), 1),
             disk_free_mb=round(machine.disk_free_mb(self._folder)),
             last_accepted_ms=relay.last_accepted_ms,
-            last_error=relay.last_error or self._own_trouble(),
+            last_error=self._troubles(relay.last_error or self._own_trouble()),
             unsaved=progress.unsaved,
             time=progress.time,
             looked=self._looked(),
@@ -143,6 +147,10 @@ class Monitor:
     def _own_trouble(self) -> str | None:
         clock = CLOCK_NOT_SET if self._pipeline.progress.waits_for_time else None
         return "; ".join(filter(None, (clock, self._unreadable, self._outbox.trouble))) or None
+
+    def _troubles(self, other: str | None) -> str | None:
+        """Join what is wrong with the config file to what else is."""
+        return "; ".join(filter(None, (self._config_trouble(), other))) or None
 
     def _looked(self) -> float | None:
         looks = self._pipeline.progress.looks
@@ -181,6 +189,7 @@ class Monitor:
             disk_free_mb=gauges.disk_free_mb,
             temperature_c=gauges.temperature_c,
             config_over_mqtt=self._shadow(),
+            config_trouble=self._config_trouble(),
             fps_target=self._source.pace.target_fps,
             fps_asked=self._source.pace.fps,
             slowed=self._source.pace.reason,

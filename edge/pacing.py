@@ -65,6 +65,10 @@ class Pacer:
         self.pace = Pace(target_fps, self._rates[0])
         """What was decided last."""
 
+    def again(self, target_fps: float) -> "Pacer":
+        """Return one for another rate with the same thresholds."""
+        return Pacer(target_fps, self._settings)
+
     def decide(
         self, at: float, *, work_s: float | None, dropped: int, temperature_c: float | None
     ) -> Pace:

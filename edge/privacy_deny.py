@@ -22,10 +22,10 @@ PACKAGES = frozenset(
 )  # fmt: skip
 """Distributions, by their normalised name (PEP 503)."""
 _FILES = re.compile(
-    r"(?<![a-z])(arcface|retinaface|insightface|facenet|face[-_]?(detect|recogn|align|landmark|mesh"
-    r"|embed|id)|blazeface|sface|yunet|scrfd|dlib|mtcnn|openface|osnet|fast[-_]?reid|torchreid"
-    r"|re[-_]?id(?![a-z])|re[-_]?identif|person[-_]?embed|gender|age[-_]?(estim|net|gender)"
-    r"|emotion|mivolo|fairface|haarcascade|lbpcascade)"
+    r"(?<![a-z])(?:lib)?(arcface|retinaface|insightface|facenet|blazeface|sface|yunet|scrfd|dlib"
+    r"|face[-_]?(detect|recogn|align|landmark|mesh|embed|id)|mtcnn|openface|osnet|torchreid"
+    r"|fast[-_]?reid|re[-_]?id(?![a-z])|re[-_]?identif|person[-_]?embed|gender|emotion|mivolo"
+    r"|age[-_]?(estim|net|gender)|fairface|haarcascade|lbpcascade)"
 )
 _FIELDS = re.compile(
     r"(?<![a-z])(face|faces|embedding|embeddings|reid|gender|sex|age|ages|emotion|ethnicity|race"

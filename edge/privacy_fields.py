@@ -59,7 +59,7 @@ _PLACE = re.compile(
     r"(?<![a-z])(x|y|xy|xyxy|xywh|tlbr|tlwh|bbox|bboxes|box|boxes|points|polygon|coord|coords"
     r"|coordinate|coordinates|position|positions|trajectory|trajectories|feet|anchor)(?![a-z])"
 )
-_SAID_TRACK = re.compile(r"\btrack(?:[ _-]?id)?s?\s*[:=#]?\s*\[?\d+", re.I)
+_SAID_TRACK = re.compile(r"\btrack(?:[ _-]?id)?s?(?:\s*[:=#]\s*|\s+)\[?\d+", re.I)
 _SAID_PLACE = re.compile(
     r"\b(?:bbox|box|xyxy|xywh|anchor|position|coordinates?|feet|trajectory)\s*[:=]?\s*"
     r"(?:[\[(]\s*)+-?[\d.]+",

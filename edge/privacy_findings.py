@@ -3,7 +3,6 @@
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 from edge.adapters import stored
@@ -108,7 +107,7 @@ def _messages(found: Probe) -> list[Look]:
 
 
 def _in_payload(topic: str, payload: bytes, sentinel: Sentinel) -> Iterable[Finding]:
-    kind = picture_in(payload) or sentinel.raw_in(payload) or sentinel.encoded_in(payload)
+    kind = _picture(payload, sentinel)
     if kind is not None:
         yield "pictures-not-sent", f"{topic}: {kind}"
     elif topic.startswith("pc/"):
@@ -146,7 +145,7 @@ def _files(found: Probe) -> list[Look]:
     for name in names:
         if name in found.given - {"log"}:
             continue
-        kind = _picture_in_file(found.folder / name, found.sentinel)
+        kind = _picture((found.folder / name).read_bytes(), found.sentinel)
         if kind is not None:
             pictures.append(f"{name}: {kind}")
         elif not name.startswith("data/") and name not in found.given:
@@ -161,9 +160,13 @@ def _files(found: Probe) -> list[Look]:
     ]
 
 
-def _picture_in_file(path: Path, sentinel: Sentinel) -> str | None:
-    content = path.read_bytes()
-    return picture_in(content) or sentinel.raw_in(content) or sentinel.encoded_in(content)
+def _picture(content: bytes, sentinel: Sentinel) -> str | None:
+    """Return what picture is in it, and whether it is known to be of the sentinel."""
+    if (form := sentinel.raw_in(content)) is not None:
+        return f"{form} of the sentinel"
+    if (form := sentinel.encoded_in(content)) is not None:
+        return f"{form} of the sentinel"
+    return picture_in(content)
 
 
 def _object(payload: bytes) -> dict[str, Any]:

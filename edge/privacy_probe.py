@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.adapters import memory_search, proc, sentinel
+from edge.adapters.health import FILE_NAME
 from edge.adapters.lab_broker import LabBroker, available_kinds
 from edge.adapters.listener_mqtt import listen
 from edge.adapters.mqtt_settings import MqttSettings
@@ -129,6 +130,10 @@ def _run(file: Path, found: Probe) -> None:
 def _look_into_memory(run: subprocess.Popen[bytes], found: Probe) -> None:
     """Look a few times at which pictures are in memory, while the clip plays."""
     until = time.monotonic() + RUN_LIMIT_S
+    while not (found.data / FILE_NAME).exists() and run.poll() is None:  # nothing is seen before
+        time.sleep(_POLL_S)
+        if time.monotonic() > until:
+            return
     while len(found.copies) < _LOOKS and run.poll() is None and time.monotonic() < until:
         try:
             numbers = _pictures_in_memory(run.pid, found.sentinel)

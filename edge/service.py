@@ -20,6 +20,7 @@ from edge.adapters.camera_paced import PacedSource
 from edge.calibration import Calibration, Conditions
 from edge.config import Config
 from edge.config_in_force import ConfigInForce
+from edge.config_watch import ConfigWatch, Edit
 from edge.heartbeats import Heartbeats, Part
 from edge.monitor import Monitor
 from edge.panel import Panel
@@ -58,6 +59,7 @@ class Service:
         signer: Signer | None = None,
         beats: Heartbeats | None = None,
         hang_s: float | None = HANG_S,
+        watch: ConfigWatch | None = None,
         panel: Panel | None = None,
     ) -> None:
         """Prepare; nothing is counted or sent before `run`. Raises ConfigError.
@@ -65,11 +67,12 @@ class Service:
         spread_s, signer: see Station.
         beats: who is told that pictures and the relay are alive.
         hang_s: None for no watch over steps that never end.
+        watch: tells of edits of the config file.
         panel: what shows every step, where there is a setup page.
         """
         self._settings, self._clock, self._pipeline = settings, clock, pipeline
         self._stages_of, self._hang_s = stages_of, hang_s
-        self._beats, self._panel = beats, panel
+        self._beats, self._source, self._watch, self._panel = beats, source, watch, panel
         self._shown = settings.current
         self._heard: deque[bytes] = deque(maxlen=1)  # only the last is still wanted
         self._calibration = self._calibration_for(self._shown.config)
@@ -81,6 +84,7 @@ class Service:
             outbox,
             source,
             shadow=lambda: settings.current.rev,
+            config_trouble=lambda: settings.current.file.words,
         )
         self._station = Station(
             self._shown.config,
@@ -106,12 +110,16 @@ class Service:
         self._beat("frames")
         self._beat("relay")
         self._station.start()
+        if self._watch is not None:
+            self._watch.start()
         try:
             for item in items:
                 self._take(item)
                 if isinstance(item, Frame):
                     item.image.fill(0)  # what is freed only would stay in memory for hours
         finally:
+            if self._watch is not None:
+                self._watch.stop()
             try:
                 self._guarded(self._pipeline.finish)
                 self._settings.stop(self._clock.monotonic())
@@ -132,6 +140,8 @@ class Service:
             self._settings.watch(now, now - began, picture=picture, unsaved=unsaved)
         with suppress(IndexError):
             self._settings.hear(self._heard.pop(), now, unsaved=unsaved)
+        if self._watch is not None and (edit := self._watch.take()):
+            self._edit(edit, now)
         self._guarded(self._follow)
 
     def _show(self, step: Step) -> None:
@@ -148,6 +158,17 @@ class Service:
     def connected(self) -> bool:
         """Whether the broker can be reached now; any thread."""
         return self._station.relay.state.connected
+
+    def _edit(self, edit: Edit, now: float) -> None:
+        """Take a change of the config file."""
+        if edit.config is None:
+            self._settings.reject_edit(edit.problems)
+            return
+        self._settings.edit(edit.config, now)
+        file = self._settings.current.file
+        _log.info("config.changed", cfg=self._settings.current.config.hash(), waits=file.waits)
+        if file.waits:
+            _log.warning("config.waits", reason=file.words)
 
     def _guarded(self, act: Callable[[], _T]) -> _T | None:
         """Do it; when it fails on probation, go on with the stages before and return None."""
@@ -174,6 +195,7 @@ class Service:
         if current is shown:
             return
         self._shown = current
+        self._adjust_camera(shown.config, current.config)
         if current.config.hash() != shown.config.hash():
             stages = self._stages_of(current.config)
             if failed:
@@ -183,6 +205,13 @@ class Service:
             self._calibration = self._calibration_for(current.config)
             self._calibrate()
         self._station.describe(current.config, self._born())
+
+    def _adjust_camera(self, before: Config, now: Config) -> None:
+        """Pass on what the camera has to know before the next picture."""
+        if now.camera.masks != before.camera.masks:
+            self._source.set_masks(now.camera.masks)
+        if now.camera.fps != before.camera.fps:
+            self._source.set_target(now.camera.fps)
 
     def _calibration_for(self, config: Config) -> Calibration:
         lines = [line.id for line in config.lines]

@@ -8,7 +8,8 @@ import json
 from collections.abc import Mapping, Sequence
 
 from edge.errors import MessageError
-from edge.messages import VERSION, message
+from edge.file_state import FileState
+from edge.messages import LATER_VERSION, VERSION, message
 from edge.sealing import canonical, iso_utc
 from edge.shadow import Desired, Report
 from edge.vocabulary import Message
@@ -64,11 +65,13 @@ def reported_message(
     in_force: str | None,
     cfg: str,
     config: Mapping[str, object],
+    file: FileState | None = None,
 ) -> Message:
     """Return what became of the last document, and what is in force now.
 
     in_force: the rev of the document in force, None for the file alone. config: the settings
-    that can be changed from afar, as they are in force, defaults included.
+    that can be changed from afar, as they are in force, defaults included. file: how the file
+    on the device stands to it; said when it was rejected or waits for a restart.
     """
     fields = {
         "v": VERSION,
@@ -81,8 +84,25 @@ def reported_message(
         "cfg": cfg,
         "config": config,
     }
-    text = canonical(fields)
-    return message(tenant, dev, "config/reported", text, qos=1, retain=True, time=iso_utc(at_ms))
+    version = VERSION
+    if file is not None and file.state != "ok":
+        errors, waits = _bounded(file.errors), _bounded(file.waits)
+        fields["file"] = {"state": file.state, "errors": errors, "waits": waits}
+        version = LATER_VERSION
+    lines = config.get("lines", ())
+    if isinstance(lines, Sequence) and any("audience" in line for line in lines):
+        version = LATER_VERSION
+    text = canonical({**fields, "v": version})
+    return message(
+        tenant,
+        dev,
+        "config/reported",
+        text,
+        qos=1,
+        retain=True,
+        version=version,
+        time=iso_utc(at_ms),
+    )
 
 
 def _bounded(errors: Sequence[str]) -> list[str]:

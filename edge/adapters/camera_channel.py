@@ -24,6 +24,8 @@ WANT = b"want"
 """Parent to child: hand over the newest picture."""
 DONE = b"done"
 """Parent to child: the picture handed over is copied, its memory is yours again."""
+MASKS = b"masks "
+"""Parent to child, before JSON: burn these polygons into every picture from now on."""
 MAX_SIDE_PX = 8192
 
 
@@ -98,6 +100,11 @@ class Given:
 
 
 @dataclass(frozen=True, slots=True)
+class Masked:
+    """Every picture given from now on has the masks that were sent last."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """The clip is over after so many pictures, skipped ones included."""
 
@@ -111,8 +118,8 @@ class Failed:
     reason: str
 
 
-Word = Opened | Given | Ended | Failed
-_WORDS = {word.__name__: word for word in (Opened, Given, Ended, Failed)}
+Word = Opened | Given | Masked | Ended | Failed
+_WORDS = {word.__name__: word for word in (Opened, Given, Masked, Ended, Failed)}
 
 
 def to_packet(word: Word) -> bytes:

@@ -1,6 +1,7 @@
 """The parent's side of a camera process: start it, wait for it with a limit, end it."""
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -8,22 +9,26 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from edge.adapters.camera_channel import (
     DONE,
+    MASKS,
     PACKET_BYTES,
     WANT,
     Board,
     Job,
     Kind,
+    Masked,
     Opened,
     Word,
     from_packet,
 )
-from edge.vocabulary import Image
+from edge.adapters.camera_masks import burn
+from edge.vocabulary import Image, Point
 
 _END_S = 5.0
 _START_S = 10.0  # importing OpenCV from a cold SD card
@@ -72,6 +77,8 @@ class CameraProcess:
         self._opened = False
         self._asked_at = time.monotonic()
         self._reading = threading.Lock()
+        self._masks: Sequence[Sequence[Point]] = ()
+        self._unmasked = 0
         self._memory: int | None = os.memfd_create("picture")
         self._board = Board(self._memory)
         self._board.fps = job.fps
@@ -98,6 +105,14 @@ class CameraProcess:
         """Have so many pictures a second made and handed over from now on."""
         self._board.fps = fps
 
+    def set_masks(self, masks: Sequence[Sequence[Point]]) -> None:
+        """Have these masks in every picture from the next one on that is taken here.
+
+        Until the process says that it burns them in, it is done here.
+        """
+        self._masks, self._unmasked = masks, self._unmasked + 1
+        self._send(MASKS + json.dumps(masks).encode())
+
     def want(self) -> None:
         """Ask for the newest picture."""
         self._asked_at = time.monotonic()
@@ -110,15 +125,20 @@ class CameraProcess:
 
     def wait(self, timeout_s: float) -> Word | None:
         """Return its next message, None after the timeout, in seconds. Raises ChildGoneError."""
-        with self._reading:
-            packet = self._receive(max(timeout_s, 0.001))
-        if packet is None:
-            return None
-        word = from_packet(packet)
-        if isinstance(word, Opened):
-            self._opened = True
-            self._board.map_picture(word.height, word.width)
-        return word
+        until = time.monotonic() + timeout_s
+        while True:
+            with self._reading:
+                packet = self._receive(max(until - time.monotonic(), 0.001))
+            if packet is None:
+                return None
+            word = from_packet(packet)
+            if isinstance(word, Masked):
+                self._unmasked -= 1
+                continue
+            if isinstance(word, Opened):
+                self._opened = True
+                self._board.map_picture(word.height, word.width)
+            return word
 
     def take(self) -> Image:
         """Return a copy of the picture just handed over, and give its memory back."""
@@ -126,6 +146,8 @@ class CameraProcess:
             if self._board.picture is None:
                 raise ChildGoneError("handed over a picture of unknown size")
             picture = np.array(self._board.picture)
+        if self._unmasked:
+            burn(picture, self._masks)
         self._send(DONE)
         return picture
 
@@ -193,6 +215,7 @@ class Keeper:
         self._child: CameraProcess | None = None
         self._dropped_before = 0
         self._fps: float | None = None
+        self._masks: Sequence[Sequence[Point]] | None = None
 
     @property
     def child(self) -> CameraProcess | None:
@@ -212,13 +235,22 @@ class Keeper:
             if self._child is not None:
                 self._child.set_fps(fps)
 
+    def set_masks(self, masks: Sequence[Sequence[Point]]) -> None:
+        """Have these masks in every picture, from this process and the next ones."""
+        with self._lock:
+            self._masks = masks
+            if self._child is not None:
+                self._child.set_masks(masks)
+
     def start(self, job: Job) -> CameraProcess:
         """Start a process in place of the last. Raises ChildGoneError after `close`."""
         self.stop()
         with self._lock:
             if self.closed.is_set():
                 raise ChildGoneError("is not wanted any more")
-            self._child = CameraProcess(job if self._fps is None else replace(job, fps=self._fps))
+            fps = job.fps if self._fps is None else self._fps
+            masks = job.masks if self._masks is None else self._masks
+            self._child = CameraProcess(replace(job, fps=fps, masks=masks))
             return self._child
 
     def stop(self) -> None:

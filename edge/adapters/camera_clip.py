@@ -91,6 +91,10 @@ class ClipSource:
         if self._job.pace is not Pace.HELD:
             self._keeper.set_fps(fps)
 
+    def set_masks(self, masks: Sequence[Sequence[Point]]) -> None:
+        """Burn these masks into every picture from the next one on."""
+        self._keeper.set_masks(masks)
+
     def close(self) -> None:
         """End the clip; idempotent, callable from another thread."""
         self._keeper.close()

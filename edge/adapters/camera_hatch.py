@@ -1,22 +1,27 @@
 """The camera process' side of the channel: the one picture, and whose turn it is."""
 
+import json
 import os
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from edge.adapters.camera_channel import (
     DONE,
+    MASKS,
     PACKET_BYTES,
     WANT,
     Board,
     Ended,
     Given,
+    Masked,
     Pace,
     Word,
     to_packet,
 )
+from edge.adapters.camera_masks import burn
+from edge.vocabulary import Point
 
 _LOOK_UP_S = 0.5
 _STALE_S = 1.5  # promised: no picture of a camera stays in memory longer than two seconds
@@ -30,7 +35,15 @@ class Hatch:
     parent is gone.
     """
 
-    def __init__(self, channel: socket.socket, board: Board, pace: Pace) -> None:
+    def __init__(
+        self,
+        channel: socket.socket,
+        board: Board,
+        pace: Pace,
+        masks: Sequence[Sequence[Point]] = (),
+    ) -> None:
+        self.masks = masks
+        """What is burned into every picture from the next one on."""
         self._channel, self._board, self._pace = channel, board, pace
         self._turn = threading.Condition()
         self._waiting: Given | None = None
@@ -85,8 +98,17 @@ class Hatch:
                 self._wanted = self._wanted or self._pace is Pace.HELD
             elif packet == WANT:
                 self._wanted = True
+            elif packet.startswith(MASKS):
+                self._mask(json.loads(packet[len(MASKS) :]))
             self._hand_over()
             self._turn.notify_all()
+
+    def _mask(self, masks: Sequence[Sequence[Point]]) -> None:
+        """Burn other masks from now on, also into the picture that waits."""
+        self.masks = masks
+        if self._waiting is not None and self._board.picture is not None:
+            burn(self._board.picture, masks)
+        self.say(Masked())
 
     def _empty(self) -> bool:
         return self._waiting is None and not self._lent

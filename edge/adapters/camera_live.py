@@ -88,6 +88,10 @@ class LiveSource:
         self._quiet_s = max(_NO_FRAME_S, 2.0 / fps)
         self._keeper.set_fps(fps)
 
+    def set_masks(self, masks: Sequence[Sequence[Point]]) -> None:
+        """Burn these masks into every picture from the next one on."""
+        self._keeper.set_masks(masks)
+
     def close(self) -> None:
         """Release the camera; idempotent, callable from another thread."""
         self._keeper.close()

@@ -1,6 +1,6 @@
 """A source that goes slower while the board is hot or falls behind, and says so."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import structlog
@@ -9,7 +9,7 @@ from edge.adapters.camera_clip import ClipSource
 from edge.adapters.camera_live import LiveSource
 from edge.pacing import Pacer
 from edge.sight import Sight
-from edge.vocabulary import CoverageReason, Frame, NoFrame, Pace
+from edge.vocabulary import CoverageReason, Frame, NoFrame, Pace, Point
 
 _TEMPERATURE_S = 2.0
 
@@ -64,6 +64,16 @@ class PacedSource:
             yield self._judged(item)
             now = self._monotonic()
             self._adapt(now, now - began if isinstance(item, Frame) else None)
+
+    def set_masks(self, masks: Sequence[Sequence[Point]]) -> None:
+        """Burn these masks into every picture from the next one on."""
+        self._source.set_masks(masks)
+
+    def set_target(self, fps: float) -> None:
+        """Want so many pictures a second from now on; what slows them is measured anew."""
+        self._pacer, self._sight = self._pacer.again(fps), Sight(fps)
+        self._blind = False
+        self._source.set_fps(self.pace.fps)
 
     def close(self) -> None:
         """Release the source; idempotent, callable from another thread."""

@@ -12,10 +12,8 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Sequence
 
 import cv2
-import numpy as np
 
 from edge.adapters.camera_address import host_and_port
 from edge.adapters.camera_channel import (
@@ -30,9 +28,10 @@ from edge.adapters.camera_channel import (
     Pace,
 )
 from edge.adapters.camera_hatch import Hatch
+from edge.adapters.camera_masks import burn
 from edge.adapters.camera_timing import Sampler, Timeline
 from edge.adapters.off_disk import keep_off_disk, keep_to_root
-from edge.vocabulary import Image, Point
+from edge.vocabulary import Image
 
 _LOOK_UP_S = 0.5
 _PROBE_S = 2.0
@@ -102,7 +101,7 @@ class Player:
             raise _UnusableError("changed its picture size")
         if picture is not slot:
             slot[:] = picture
-        burn(slot, self._job.masks)
+        burn(slot, self._hatch.masks)
         return True
 
     def _make_room(self, shape: tuple[int, ...], length: int) -> Image:
@@ -117,14 +116,6 @@ class Player:
 def _slack_s(job: Job) -> float:
     # Containers round to a millisecond; cameras deliver a little early or late.
     return 0.25 / job.fps if job.pace is Pace.CAMERA else 0.001
-
-
-def burn(image: Image, masks: Sequence[Sequence[Point]]) -> None:
-    """Blacken polygons of normalised points in a (height, width, 3) picture, in place."""
-    height, width = image.shape[:2]
-    for mask in masks:  # one by one: together, OpenCV would leave their overlap open
-        corners = np.rint(np.array(mask) * (width, height)).astype(np.int32)
-        cv2.fillPoly(image, [corners], (0, 0, 0))
 
 
 def open_capture(job: Job) -> cv2.VideoCapture:
@@ -180,7 +171,7 @@ def main() -> None:
     keep_to_root()
     channel, board = socket.socket(fileno=int(sys.argv[1])), Board(int(sys.argv[2]))
     job = Job.from_packet(channel.recv(PACKET_BYTES))
-    hatch = Hatch(channel, board, job.pace)
+    hatch = Hatch(channel, board, job.pace, job.masks)
     threading.Thread(target=hatch.listen, args=(os.getppid(),), daemon=True).start()
     try:
         Player(job, hatch, board).play()

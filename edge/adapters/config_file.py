@@ -60,3 +60,16 @@ def sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+Fingerprint = tuple[int, ...] | str
+"""What changes whenever a file does; of one that cannot be looked at, why."""
+
+
+def fingerprint(path: Path) -> Fingerprint:
+    """Look whether a file has changed, without reading it."""
+    try:
+        state = path.stat()
+    except OSError as error:
+        return error.strerror or type(error).__name__
+    return state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from edge.errors import BadInputError
+from edge.view_words import ADVICE
 
 FILE_NAME = "health.json"
 STALE_AFTER_S = 60.0
@@ -37,6 +38,8 @@ class HealthReport:
     temperature_c: float | None
     config_over_mqtt: str | None = None
     """The rev of the config in force that came over MQTT; None: the file is in force."""
+    config_trouble: str | None = None
+    """What is wrong with the config file, or waits for a restart; None when it is in force."""
     fps_target: float | None = None
     fps_asked: float | None = None
     slowed: str | None = None
@@ -62,7 +65,7 @@ class HealthReport:
         if age_s > STALE_AFTER_S:
             found.append(f"the service has not reported for {age_s:.0f} s: is it running?")
         if self.video != "ok":
-            found.append(f"no healthy picture: {self.video}")
+            found.append(f"no healthy picture: {self.video}{_advice(self.video)}")
         if self.unsaved:
             found.append(f"{self.unsaved} intervals could not be stored: is the disk full?")
         if self.waits_for_time:
@@ -72,9 +75,17 @@ class HealthReport:
             )
         if self.outbox_trouble:
             found.append(self.outbox_trouble)
+        if self.config_trouble:
+            found.append(self.config_trouble)
         if self.last_error:
             found.append(f"nothing is being delivered: {self.last_error}")
         return found
+
+
+def _advice(video: str) -> str:
+    """Return what to do about it, where somebody at the camera can."""
+    words = {str(reason): advice for reason, advice in ADVICE.items()}.get(video)
+    return f"; {words.en} {words.zh}" if words else ""
 
 
 def write_report(folder: Path, report: HealthReport) -> None:

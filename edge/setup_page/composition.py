@@ -50,6 +50,7 @@ def device_of(
     *,
     file: Path | None,
     doctor: Callable[[Config], DoctorSettings],
+    confirm_view: Callable[[], None] = lambda: None,
 ) -> Device:
     """Join what the page may see and do."""
     return Device(
@@ -60,6 +61,8 @@ def device_of(
         connected=lambda: service.connected,
         conditions=lambda: conditions_of(settings.current.config, pipeline.provenance.model),
         doctor=lambda: doctor(settings.current.config),
+        confirm_view=confirm_view,
+        file_state=lambda: settings.current.file,
         waits_for_time=lambda: pipeline.progress.waits_for_time,
         now_ms=lambda: round(clock.utc() * 1000),
     )

@@ -1,23 +1,15 @@
 """What the page may know of the running device and do to it: callables, safe from any thread."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from edge.calibration import Conditions
 from edge.config import Config
+from edge.file_state import FileState
 from edge.line_findings import DoctorSettings
 from edge.messages import Health
 from edge.panel import Panel
-
-
-class ConfigProblem(NamedTuple):
-    """One thing that is wrong with the edited config file."""
-
-    line: int | None
-    path: str
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +17,7 @@ class Device:
     """The running service as the page sees it.
 
     file: the config file, None where the service was started without one. current: the config
-    in force. problems: of the file, while it is not in force because of them.
+    in force. file_state: how the file stands to it.
     """
 
     file: Path | None
@@ -37,6 +29,6 @@ class Device:
     doctor: Callable[[], DoctorSettings]
     now_ms: Callable[[], int]
     waits_for_time: Callable[[], bool] = lambda: False
-    problems: Callable[[], Sequence[ConfigProblem]] = tuple
+    file_state: Callable[[], FileState] = FileState
     is_closed: Callable[[], bool] = lambda: False
     confirm_view: Callable[[], None] = lambda: None

@@ -51,7 +51,7 @@ class Throttle:
             tries.free_at = now + wait_s(tries.wrong, _free(key))
             self._tries[key] = tries  # the latest last
         addresses = [key for key in self._tries if key != ALL]
-        for key in addresses[: len(addresses) - MOST_ADDRESSES]:
+        for key in addresses[: max(0, len(addresses) - MOST_ADDRESSES)]:
             del self._tries[key]
 
     def succeeded(self, address: str) -> None:

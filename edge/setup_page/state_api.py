@@ -1,6 +1,7 @@
 """`/api/state`, `/api/still`, `/api/view/confirm`, `/api/doctor`: what the device sees now."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 from starlette.responses import JSONResponse, Response
@@ -45,12 +46,12 @@ class StateApi:
     def _state(self, _visit: Visit) -> Response:
         device, now_ms = self._device, self._device.now_ms()
         config, reading = device.current(), device.panel.reading()
-        health, errors = device.health(), device.problems()
+        health, file = device.health(), device.file_state()
         state, problems = state_of(
             health,
             connected=device.connected(),
             seen=reading.seen,
-            config_errors=len(errors),
+            config_errors=len(file.problems),
             waits_for_time=device.waits_for_time(),
             closed=device.is_closed(),
         )
@@ -63,7 +64,8 @@ class StateApi:
                 "queue": health.queue if health else 0,
                 "config": {
                     "hash": config.hash(),
-                    "errors": [each._asdict() for each in errors],
+                    "errors": [asdict(each) for each in file.problems],
+                    "waits": list(file.waits),
                 },
                 "lines": [
                     {

@@ -11,15 +11,16 @@ from edge.counting import Counter
 from edge.foot_paths import MOST_LOOKS, MOST_PATHS, FootPaths
 from edge.line_doctor import LineDoctor, examine
 from edge.line_findings import DoctorSettings, Severity
-from edge.line_meetings import crowd_of, meet, path_of
+from edge.line_meetings import meet, path_of
 from edge.line_suggestion import suggest
 from edge.vocabulary import Line, Outcome, Track, Tracks
+from edge.walkers import crowd_of
 
 FPS = 8.0
 shares = st.floats(0.02, 0.98)
 spots = st.tuples(shares, shares)
-ways = st.tuples(spots, spots, st.integers(3, 40))
-crowds = st.lists(ways, min_size=1, max_size=12)
+ways = st.tuples(spots, spots, st.integers(3, 20))
+crowds = st.lists(ways, min_size=1, max_size=8)
 lines = st.tuples(spots, spots).filter(lambda ends: abs(ends[0][0] - ends[1][0]) > 0.05)
 HEIGHT = 0.15
 
@@ -46,6 +47,7 @@ def watch(crowd, line, order=None):
     return doctor, crossings
 
 
+@settings(max_examples=50)
 @given(crowds, lines)
 def test_what_is_firm_is_counted(crowd, ends):
     line = Line("door", ends, 1)
@@ -57,7 +59,7 @@ def test_what_is_firm_is_counted(crowd, ends):
         assert outcomes.count(Outcome.OUT) >= met.back.sum()
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(crowds, lines)
 def test_a_suggestion_is_never_worse_on_what_was_seen(crowd, ends):
     line = Line("door", ends, 1)
@@ -75,7 +77,7 @@ def test_a_suggestion_is_never_worse_on_what_was_seen(crowd, ends):
     assert all(0 < share < 1 for point in told.points for share in point)
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(crowds, lines, st.randoms(use_true_random=False))
 def test_the_order_in_which_people_come_changes_nothing(crowd, ends, chance):
     line = Line("door", ends, 1)
@@ -85,7 +87,7 @@ def test_the_order_in_which_people_come_changes_nothing(crowd, ends, chance):
     assert sorted(told[0], key=str) == sorted(told[1], key=str)
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(crowds, lines)
 def test_a_line_drawn_the_other_way_round_is_the_same_line(crowd, ends):
     line = Line("door", ends, 1)

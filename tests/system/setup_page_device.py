@@ -18,6 +18,7 @@ from edge.adapters.outbox_sqlite import SqliteOutbox
 from edge.app import build_stages, doctor_settings
 from edge.config import load
 from edge.config_in_force import ConfigInForce
+from edge.config_start import configured
 from edge.pipeline import Pipeline
 from edge.rehearsal import rehearse
 from edge.service import Service
@@ -69,11 +70,14 @@ class NoSource:
     dropped = 0
     pace = Pace(8.0, 8.0)
 
+    def set_masks(self, masks):
+        self.masks = masks
+
 
 class Running:
     """The device. `said` is what it showed on its terminal."""
 
-    def __init__(self, folder, more="", script=WALK, clock=None):
+    def __init__(self, folder, more="", script=WALK, clock=None, *, watched=False):
         self.folder, self.file, self.data = folder, folder / "lobby.yaml", folder / "data"
         if not self.file.exists():
             self.file.write_text(CONFIG.format(more=more), "utf-8")
@@ -83,7 +87,11 @@ class Running:
         self.outbox = SqliteOutbox(self.data / OUTBOX_FILE, "d", self.clock.utc)
         interval_s = self.config.records.interval_min * 60.0
         stages_of = partial(build_stages, model_hash="m", interval_s=interval_s)
-        settings = ConfigInForce(self.config, lambda c: rehearse(stages_of(c), "d"))
+
+        def tried(config):
+            rehearse(stages_of(config), "d")
+
+        settings = ConfigInForce(self.config, tried)
         timeline = Timeline(self.clock)
         self.pipeline = Pipeline(
             detector=ScriptedDetector(script),
@@ -104,7 +112,13 @@ class Running:
             interval_s=interval_s,
             hang_s=None,
             panel=self.panel,
+            watch=configured(self.file, None).watch(
+                self.data, lambda c: rehearse(stages_of(c), "d")
+            )
+            if watched
+            else None,
         )
+        self.confirmed = []
         self.said = []
         device = device_of(
             self.service,
@@ -114,6 +128,7 @@ class Running:
             self.pipeline,
             file=self.file,
             doctor=doctor_settings,
+            confirm_view=lambda: self.confirmed.append(True),
         )
         self.page = open_page(device, self.clock.monotonic, port=0, say=self.said.append)
         self._items = queue.Queue()

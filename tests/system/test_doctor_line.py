@@ -9,6 +9,12 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from edge import line_verb
+from edge.adapters.camera_channel import Kind
+from edge.config import load
+from edge.errors import CameraError
+from edge.line_verb import watch_camera
+
 CLIP = Path("tests/data/vtest.mp4")
 TEXT = ("--clip", "tests/data/vtest.det.txt", "--size", "768x576", "--clip-fps", "10")
 GOOD = {"id": "east", "name": "东门", "in": "right", "points": [[0.72, 0.27], [0.72, 0.78]]}
@@ -105,6 +111,24 @@ def test_the_service_has_the_usb_camera(config, tmp_path):
     assert done.returncode == 2
     assert "/dev/video99: the counting service is running and has the camera" in done.stderr
     assert "systemctl stop lobbycount" in done.stderr
+
+
+def test_a_camera_that_shows_nothing(config):
+    settings = load(config(GOOD, source="rtsp://viewer:s3cret@127.0.0.1:9/lobby"))
+    with pytest.raises(CameraError, match="no picture came") as told:
+        watch_camera(settings, 10, lambda _: None, patience_s=1.0)
+    assert "s3cret" not in str(told.value)
+
+
+def test_so_long_as_wanted(config, monkeypatch):
+    """A clip at its own pace stands for a live camera."""
+    monkeypatch.setattr(line_verb, "kind_of", lambda _: Kind.RTSP)
+    path = config(GOOD, source=str(CLIP.absolute()), fps=5)
+    seen = []
+    looked = watch_camera(load(path), 2.0, seen.append)
+    assert looked.paths().watched_s == pytest.approx(2.0, abs=0.3)
+    assert seen[-1] == pytest.approx(2.0, abs=0.3)
+    assert len(looked.paths()) > 0
 
 
 @pytest.mark.parametrize(

@@ -119,6 +119,14 @@ def test_the_line_doctor_looks_at_who_has_passed(device):
     assert {"code", "zh", "en", "severity"} <= set(line["findings"][0])
 
 
+def test_the_operator_confirms_the_view(device):
+    visitor = device.visitor()
+    assert not device.confirmed
+    assert visitor.post("/api/view/confirm").status == 204
+    assert device.confirmed == [True]
+    assert "view confirm: ok" in device.audit()
+
+
 # --- Stills ----------------------------------------------------------------------------------
 
 
@@ -213,6 +221,29 @@ def test_a_file_that_cannot_be_used_is_not_written_over(device):
     assert read["lines"][0]["id"] == "door"  # what is in force
     assert visitor.ask("PUT", "/api/drawings", read).status == 422
     assert device.file.read_text("utf-8") == broken
+
+
+def test_what_is_drawn_comes_into_force_and_a_mistake_in_the_file_is_told_by_its_line(tmp_path):
+    with Running(tmp_path, watched=True) as device:
+        visitor = device.visitor()
+
+        def told():
+            device.see()
+            return visitor.get("/api/state").json["config"]
+
+        before = told()["hash"]
+        visitor.ask("PUT", "/api/drawings", drawings(visitor, lines=[MOVED]))
+        drawn = load(device.file).hash()
+        wait_until(lambda: told()["hash"] == drawn != before, "the drawn line in force")
+        good = device.file.read_text("utf-8")
+        device.file.write_text(good.replace("in: down", "in: sideways"), "utf-8")
+        (error,) = wait_until(lambda: told()["errors"], "the mistake told")
+        assert (error["line"], error["path"]) == (6, "lines[0].in")
+        state = visitor.get("/api/state").json["state"]
+        assert state["code"] == "config"
+        assert told()["hash"] == drawn
+        device.file.write_text(good, "utf-8")
+        wait_until(lambda: not told()["errors"], "the mistake gone")
 
 
 # --- Tally mode ------------------------------------------------------------------------------

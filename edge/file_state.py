@@ -1,0 +1,80 @@
+"""What is said about the config file while the device counts: in force, waiting or rejected."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+_PLACE = re.compile(r"(?P<path>[A-Za-z_][\w.\[\]-]*): (?P<text>.+)")
+THE_FILE = "the file"
+"""What stands for a setting where no single one is to blame."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with the file: in which line, with which setting, and what works."""
+
+    line: int
+    path: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileState:
+    """How the file stands to what is in force.
+
+    rejected: it cannot be used, `problems` say why, and what was in force before goes on.
+    waiting: it is in force but for the settings in `waits`, which need a restart.
+    """
+
+    file: str = "lobby.yaml"
+    problems: tuple[Problem, ...] = ()
+    waits: tuple[str, ...] = ()
+
+    @property
+    def state(self) -> Literal["ok", "rejected", "waiting"]:
+        """The one word for it."""
+        return "rejected" if self.problems else "waiting" if self.waits else "ok"
+
+    @property
+    def errors(self) -> tuple[str, ...]:
+        """Each problem as `file:line: path: what is wrong; what works`."""
+        return tuple(f"{self.file}:{p.line}: {p.path}: {p.text}" for p in self.problems)
+
+    @property
+    def words(self) -> str | None:
+        """What an operator has to know, in one sentence; None when the file is in force."""
+        if self.problems:
+            more = f" (+{len(self.problems) - 1})" if len(self.problems) > 1 else ""
+            return (
+                "the config file has a mistake and is not in force, the last good one counts on"
+                f" 配置文件有错未生效，继续按上一次正确的配置计数: {self.errors[0]}{more}"
+            )
+        if self.waits:
+            return (
+                "takes effect at the next restart of the service"
+                f" 重启服务后生效: {', '.join(self.waits)}"
+            )
+        return None
+
+
+def read_problems(file: str, message: str) -> tuple[Problem, ...]:
+    """Read the lines of a ConfigError: `file:line: path: what`, with less where less is known."""
+    return tuple(_read(file, line) for line in message.splitlines() if line)
+
+
+def _read(file: str, line: str) -> Problem:
+    rest, number = line.removeprefix(f"{file}:").lstrip(), 1
+    if found := re.match(r"(\d+): ", rest):
+        number, rest = int(found[1]), rest[found.end() :]
+    place = _PLACE.fullmatch(rest)
+    return (
+        Problem(number, place["path"], place["text"])
+        if place
+        else Problem(number, THE_FILE, rest.removeprefix(f"{THE_FILE}: "))
+    )
+
+
+def named(paths: Iterable[str]) -> tuple[str, ...]:
+    """Return the names of settings in a steady order."""
+    return tuple(sorted(set(paths)))
