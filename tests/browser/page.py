@@ -45,7 +45,7 @@ class Page:
         return self.ask(f"return {found}.join('\\n')", css)
 
     def wait_for(self, css: str, words: str) -> str:
-        until(lambda: words in self.text(css), f"{css} says {words!r}; it says {self.text(css)!r}")
+        until(lambda: words in self.text(css), f"{css} says {words!r}")
         return self.text(css)
 
     def click(self, css: str) -> None:

@@ -56,8 +56,8 @@ def test_a_line_is_drawn_counts_and_survives_a_broken_config(lobby, open_page):
     page.shoot("5-counting")
 
     good = lobby.path.read_text("utf-8")
-    at = next(k for k, row in enumerate(good.splitlines(), 1) if row.startswith("mqtt:"))
-    lobby.path.write_text(good.replace("mqtt: {", "mqtt: {{"), "utf-8")
+    at = next(k for k, row in enumerate(good.splitlines(), 1) if row.startswith("camera:"))
+    lobby.path.write_text(good.replace("fps: 10}", "fps: 10]}"), "utf-8")
     page.wait_for(".notice.broken", f"第 {at} 行")
     assert "继续按上一次正确的配置计数" in page.text(".notice.broken")
     before = page.count("line-1")

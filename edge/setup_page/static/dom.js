@@ -57,10 +57,14 @@ export function setText(node, text) {
 
 let hiding = 0;
 
+export function hush() {
+  document.getElementById("toast").classList.remove("shown");
+}
+
 export function toast(words, tone = "good") {
   const place = document.getElementById("toast");
   place.className = `shown ${tone}`;
   place.textContent = words;
   clearTimeout(hiding);
-  hiding = setTimeout(() => place.classList.remove("shown"), 6000);
+  hiding = setTimeout(hush, 6000);
 }

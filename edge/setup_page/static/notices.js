@@ -1,10 +1,11 @@
-// What stands above every view: no contact with the device, and a config that is not in force.
+// What stands above every view: no contact with the device, and a config that is not in force, or not all of it.
 
 import { el, icon } from "/static/dom.js";
 import { t } from "/static/i18n.js";
 
 // Poll answers take a moment; nobody has to hear of a single late one.
 const SILENT_MS = 4000;
+const SETTING = /^[\w.[\]-]+$/; // what is wrong may also be "the file"
 
 export function notices(place, page) {
   const shown = [];
@@ -12,6 +13,8 @@ export function notices(place, page) {
   if (silent > SILENT_MS) shown.push(["lost", isOver(page.state) ? t("page_closed") : t("lost", Math.round(silent / 1000)), []]);
   const errors = page.state?.config?.errors ?? [];
   if (errors.length) shown.push(["broken", t("broken_title"), errors]);
+  const waits = page.state?.config?.waits ?? [];
+  if (waits.length && !errors.length) shown.push(["waits", t("waits", waits.join(", ")), []]);
   const key = JSON.stringify([document.documentElement.lang, shown]);
   if (place.dataset.key === key) return;
   place.dataset.key = key;
@@ -29,11 +32,11 @@ function notice(kind, title, errors) {
       "li",
       {},
       line ? el("b", {}, t("broken_line", line)) : null,
-      path ? el("code", {}, path) : null,
+      SETTING.test(path) ? el("code", {}, path) : null,
       el("span", { class: "why" }, text),
     ),
   );
   const words = [el("strong", {}, title)];
   if (errors.length) words.push(el("ul", { class: "config-errors" }, rows), el("p", {}, t("broken_goes_on")));
-  return el("div", { class: `notice ${kind}` }, icon(kind === "lost" ? "cloud" : "alert"), el("div", {}, words));
+  return el("div", { class: `notice ${kind}` }, icon({ lost: "cloud", broken: "alert", waits: "clock" }[kind]), el("div", {}, words));
 }

@@ -1,7 +1,7 @@
 // From the sheet to the config file and back: unsaved changes, errors by item, and conflicts.
 
 import { ApiError, call } from "/static/api.js";
-import { button, el, icon, toast } from "/static/dom.js";
+import { button, el, hush, icon, toast } from "/static/dom.js";
 import { said, t } from "/static/i18n.js";
 
 export class Saving {
@@ -32,6 +32,8 @@ export class Saving {
     const key = JSON.stringify([dirty, errors, this.busy, this.conflict, this.failed]);
     if (this.node.dataset.key === key) return;
     this.node.dataset.key = key;
+    if (dirty && !this.dirty) hush(); // "saved" is no longer so
+    this.dirty = dirty;
     this.node.className = `card saving${dirty ? " dirty" : ""}${this.failed ? " failed" : ""}`;
     const parts = [this.status(dirty), this.conflict ? this.settle() : null, errors.length ? this.wrong(errors) : null];
     this.node.replaceChildren(...parts.filter(Boolean));

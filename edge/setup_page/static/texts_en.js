@@ -31,6 +31,8 @@ export const en = {
   broken_goes_on: "The last good config goes on counting; nothing stopped. Correct the file and save it: this message goes within seconds.",
   broken_line: (n) => `Line ${n}`,
 
+  waits: (settings) => `The config file is read; of it, ${settings} takes effect when the service restarts.`,
+
   age: (s) => (s < 2 ? "Updated just now" : `Updated ${s} s ago`),
   closes_at: (time) => `This page closes at ${time}; counting goes on`,
   closed_soon: "It is time for this page to close",

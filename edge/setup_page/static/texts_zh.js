@@ -31,6 +31,8 @@ export const zh = {
   broken_goes_on: "设备继续按上一次正确的配置计数，没有停。改好文件并保存，几秒后这条提示会消失。",
   broken_line: (n) => `第 ${n} 行`,
 
+  waits: (settings) => `配置文件已读入，其中 ${settings} 要等服务重启后才生效。`,
+
   age: (s) => (s < 2 ? "刚刚更新" : `${s} 秒前更新`),
   closes_at: (time) => `本页面 ${time} 自动关闭，计数不受影响`,
   closed_soon: "页面已到自动关闭的时间",
