@@ -12,6 +12,7 @@ HOT: dict[str, frozenset[str] | None] = {
     "lines": None,
     "zones": None,
     "counting": None,
+    "hours": None,
 }
 """None: the whole section."""
 
