@@ -346,8 +346,9 @@ def test_the_page_closes_itself_and_opens_when_asked_on_the_device(tmp_path):
     with Running(tmp_path, ", auto_off_min: 5") as device:
         device.clock.advance(4 * 60)
         visitor = device.visitor()
-        device.clock.advance(4 * 60)  # a login counts anew
-        assert visitor.get("/api/state").status == 200
+        device.clock.advance(4 * 60)
+        told = visitor.get("/api/state").json
+        assert told["closes_at"] == "2026-01-01T04:09:00Z"  # a login counts anew
         device.clock.advance(61)
         wait_until(lambda: not device.page.listening.is_set(), "the page closed")
         with pytest.raises(ConnectionRefusedError):
