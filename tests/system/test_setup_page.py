@@ -255,7 +255,7 @@ def passing(people):
 
 
 def test_a_tally_survives_a_reload_and_ends_in_the_verdict_of_the_verb(tmp_path):
-    people = 60
+    people = 4
     with Running(tmp_path, script=passing(people)) as device:
         visitor = device.visitor()
         assert visitor.post("/api/tally/mark", {"direction": "in"}).status == 409
@@ -314,10 +314,14 @@ def test_nobody_tallied_leaves_nothing_behind(device):
 # --- The page and the service ----------------------------------------------------------------
 
 
-def test_a_page_that_breaks_does_not_stop_the_counting(device, monkeypatch):
+def test_a_page_that_breaks_does_not_stop_the_counting(device, monkeypatch, capsys):
     visitor = device.visitor()
     monkeypatch.setattr(type(device.panel), "reading", lambda _self: 1 / 0)
-    assert visitor.get("/api/state").status == 500
+    broken = visitor.get("/api/state")
+    assert broken.status == 500
+    assert "计数不受影响" in broken.json["error"]["zh"]
+    assert broken.headers["x-content-type-options"] == "nosniff"
+    assert "setup_page.failed" in capsys.readouterr().out
     monkeypatch.setattr(device.page._door, "look", lambda: 1 / 0)
     wait_until(lambda: not device.page.listening.is_set(), "the page down")
     device.see(230)
