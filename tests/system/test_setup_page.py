@@ -321,7 +321,7 @@ def test_a_page_that_breaks_does_not_stop_the_counting(device, monkeypatch, caps
     assert broken.status == 500
     assert "计数不受影响" in broken.json["error"]["zh"]
     assert broken.headers["x-content-type-options"] == "nosniff"
-    assert "setup_page.failed" in capsys.readouterr().out
+    wait_until(lambda: "setup_page.failed" in capsys.readouterr().out, "it in the log")
     monkeypatch.setattr(device.page._door, "look", lambda: 1 / 0)
     wait_until(lambda: not device.page.listening.is_set(), "the page down")
     device.see(230)
