@@ -13,6 +13,7 @@ HOT: dict[str, frozenset[str] | None] = {
     "zones": None,
     "counting": None,
     "hours": None,
+    "privacy": None,
 }
 """None: the whole section."""
 
