@@ -37,7 +37,7 @@ def require_acknowledgement(config: Config) -> None:
     """Refuse a config in production that nobody answers for. Raises AcknowledgementError.
 
     Called at the start, and before an edited config comes into force while it runs: then the
-    edit is refused and counting goes on with the config before.
+    edit is refused and told, and counting goes on with the config before.
     """
     if config.privacy.mode != "production":
         return
@@ -48,6 +48,6 @@ def require_acknowledgement(config: Config) -> None:
         )
     if (problem := what_is_missing(config)) is not None:
         raise AcknowledgementError(
-            f"privacy.mode: production: {problem.en}; {_WHAT_TO_DO.en}\n"
-            f"正式模式不能启动：{problem.zh}。{_WHAT_TO_DO.zh}"
+            f"privacy.mode: production: {problem.en}; {_WHAT_TO_DO.en}"
+            f" 正式模式须先确认：{problem.zh}。{_WHAT_TO_DO.zh}"
         )

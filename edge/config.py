@@ -7,6 +7,7 @@ and all problems of a file are told at once.
 import hashlib
 import json
 from datetime import UTC, tzinfo
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,6 +23,7 @@ from edge.config_sections import (
     CountingSection,
     DeviceSection,
     HealthSection,
+    HoursSection,
     ModelSection,
     MqttSection,
     PrivacySection,
@@ -31,10 +33,12 @@ from edge.config_sections import (
     find_time_zone,
 )
 from edge.errors import ConfigError
+from edge.hours import Hours
 from edge.providers import Provider
 
-LARGEST_BYTES = 262_144
-"""Of the file: 32 lines and 32 zones of a hundred corners each are half of it."""
+LARGEST_BYTES = 131_072
+"""Of the file: 32 lines and 32 zones of a hundred corners each fit."""
+_DEEPEST = 200
 _MOST_VALUES = 50_000
 
 
@@ -62,6 +66,9 @@ class Config(Section):
     health: HealthSection = HealthSection()
     setup_page: SetupPageSection = SetupPageSection()
     privacy: PrivacySection = PrivacySection()
+    hours: HoursSection | None = Field(
+        default=None, examples=[{"weekly": {"mon": ["09:00-17:00"], "tue": ["09:00-17:00"]}}]
+    )
 
     @field_validator("lines")
     @classmethod
@@ -71,6 +78,13 @@ class Config(Section):
         if twice:
             raise ValueError(f"the id {twice[0]!r} is used twice; every line needs its own")
         return lines
+
+    @field_validator("hours")
+    @classmethod
+    def _time_zone_is_known(cls, hours: HoursSection | None, info: ValidationInfo) -> Any:
+        if hours is not None and "device" in info.data:
+            find_time_zone(info.data["device"].time_zone)
+        return hours
 
     @field_validator("zones")
     @classmethod
@@ -101,6 +115,17 @@ class Config(Section):
     def time_zone(self) -> tzinfo:
         """Return the device's time zone if a zone has windows; nothing else needs it."""
         return find_time_zone(self.device.time_zone) if any(z.windows for z in self.zones) else UTC
+
+    def opening_hours(self) -> Hours | None:
+        """Return when the doors are open; None where the file does not say."""
+        return self.hours.hours(find_time_zone(self.device.time_zone)) if self.hours else None
+
+    def published_hours(self) -> dict[str, object] | None:
+        """Return the same for the birth message, as it is written in the file."""
+        if self.hours is None:
+            return None
+        said = self.hours.model_dump(mode="json")
+        return {"time_zone": self.device.time_zone, **{k: v for k, v in said.items() if v}}
 
     def hash(self) -> str:
         """Return 12 hex digits of what this file says about the counting.
@@ -229,6 +254,7 @@ def parse(path: Path, text: str) -> Any:
     """Read YAML, with its line marks. Raises ConfigError, `file:line: …`."""
     yaml = YAML(typ="rt", pure=True)
     try:
+        _check_depth(text)
         document = yaml.load(text)
     except RecursionError as error:
         raise ConfigError(f"{path}:1: not valid YAML: nested too deep") from error
@@ -249,6 +275,13 @@ def parse(path: Path, text: str) -> Any:
             " start from config/lobby.example.yaml"
         )
     return document
+
+
+def _check_depth(text: str) -> None:
+    """Raise RecursionError for brackets in brackets: the reader's time grows quadratically."""
+    ways = {"[": 1, "{": 1, "]": -1, "}": -1}
+    if max(accumulate(ways.get(c, 0) for c in text), default=0) > _DEEPEST:
+        raise RecursionError
 
 
 def _check_size(path: Path, document: Any) -> None:

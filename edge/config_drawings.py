@@ -110,13 +110,7 @@ class ZoneSection(Section):
     @field_validator("windows")
     @classmethod
     def _are_times_of_day(cls, windows: Sequence[str]) -> Any:
-        parts = sorted(windows, key=lambda text: _window(text).start_min)
-        for first, second in pairwise(parts):
-            if _window(second).start_min < _window(first).end_min:
-                raise ValueError(
-                    f"{first} and {second} overlap; join them,"
-                    f" e.g. {first[:5]}-{max(first[-5:], second[-5:])}"
-                )
+        daily_windows(windows)
         return windows
 
     @model_validator(mode="after")
@@ -132,6 +126,18 @@ class ZoneSection(Section):
         """Return the zone for the counter and the aggregator."""
         windows = tuple(_window(text) for text in self.windows)
         return Zone(self.id, self.polygon, self.kind, windows, self.name)
+
+
+def daily_windows(texts: Sequence[str]) -> tuple[DailyWindow, ...]:
+    """Read parts of one day, in order. Raises ValueError where they are none or overlap."""
+    parts = sorted(texts, key=lambda text: _window(text).start_min)
+    for first, second in pairwise(parts):
+        if _window(second).start_min < _window(first).end_min:
+            raise ValueError(
+                f"{first} and {second} overlap; join them,"
+                f" e.g. {first[:5]}-{max(first[-5:], second[-5:])}"
+            )
+    return tuple(_window(text) for text in parts)
 
 
 def _window(text: str) -> DailyWindow:

@@ -56,9 +56,12 @@ def line_of(document: Any, location: Location) -> int:
     line, node = 0, document
     for part in location:
         marks: Any = getattr(node, "lc", None)
+        key: Any = part
+        if isinstance(node, dict) and part not in node:  # a date is no text for YAML
+            key = next((each for each in node if str(each) == str(part)), part)
         try:
-            line = (marks.key(part) if isinstance(node, dict) else marks.item(part))[0]
-            node = node[part]
+            line = (marks.key(key) if isinstance(node, dict) else marks.item(key))[0]
+            node = node[key]
         except (AttributeError, KeyError, IndexError, TypeError):
             break
     return line + 1

@@ -3,11 +3,11 @@
 Every setting has an example that works: it is what an operator reads when theirs does not.
 """
 
-from collections.abc import Sequence
-from datetime import tzinfo
+from collections.abc import Mapping, Sequence
+from datetime import date, tzinfo
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import (
@@ -19,9 +19,10 @@ from pydantic import (
     model_validator,
 )
 
-from edge.config_drawings import Outline, Section, Slug
+from edge.config_drawings import Outline, Section, Slug, daily_windows
 from edge.counting import CountingSettings
 from edge.geometry import crosses_itself
+from edge.hours import Hours
 from edge.providers import Provider
 from edge.vocabulary import Anchor, Point
 from edge.zones import ZoneSettings
@@ -187,6 +188,50 @@ class MqttSection(Section):
                 " add tls: {ca: /etc/lobbycount/ca.pem} or, in a lab only, insecure_lab: true"
             )
         return self
+
+
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+DayHours = Annotated[tuple[str, ...], Field(max_length=12)]
+
+
+class HoursSection(Section):
+    """When the doors are open, on the clock of device.time_zone; people are counted always."""
+
+    weekly: dict[Weekday, DayHours] = Field(
+        examples=[{"mon": ["09:00-12:00", "13:30-17:00"], "sat": ["09:00-12:00"]}]
+    )
+    closed: tuple[date, ...] = Field(default=(), max_length=366, examples=[["2026-10-01"]])
+    special: dict[date, DayHours] = Field(
+        default={}, max_length=366, examples=[{"2026-10-10": ["09:00-17:00"]}]
+    )
+    """Days with hours of their own, e.g. a Saturday that is a working day (调休)."""
+
+    @field_validator("weekly", "special")
+    @classmethod
+    def _are_times_of_day(cls, days: Mapping[Any, Sequence[str]]) -> Any:
+        for day, texts in days.items():
+            try:
+                daily_windows(texts)
+            except ValueError as error:
+                raise ValueError(f"{day}: {error}") from error
+            if not texts and isinstance(day, date):
+                raise ValueError(f"{day}: has no hours; put it into closed: [{day}]")
+        return days
+
+    @model_validator(mode="after")
+    def _closed_or_special(self) -> Self:
+        both = sorted(set(self.closed) & set(self.special))
+        if both:
+            raise ValueError(
+                f"{both[0]} is in closed and in special; take it out of one of the two"
+            )
+        return self
+
+    def hours(self, time_zone: tzinfo) -> Hours:
+        """Return the hours as they are asked."""
+        weekly = tuple(daily_windows(self.weekly.get(day, ())) for day in get_args(Weekday))
+        special = {day: daily_windows(texts) for day, texts in self.special.items()}
+        return Hours(time_zone, weekly, {**special, **dict.fromkeys(self.closed, ())})
 
 
 class HealthSection(Section):

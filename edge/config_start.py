@@ -16,10 +16,11 @@ import structlog
 from edge.adapters.detectors import missing_provider
 from edge.adapters.last_good import find_last_good, save_last_good
 from edge.adapters.model_catalog import load_catalog
+from edge.answered_for import require_acknowledgement
 from edge.config import Config, checked, missing_files, password, read_text, with_broker
 from edge.config_sections import RecordsSection
 from edge.config_watch import ConfigWatch, problems_of
-from edge.errors import ConfigError, ModelError
+from edge.errors import AcknowledgementError, BadInputError, ConfigError, ModelError
 from edge.file_state import FileState
 
 _log = structlog.get_logger(__name__)
@@ -44,6 +45,7 @@ class Start:
         def prove(config: Config) -> Config:
             config = _with(config, self.broker)
             check_parts(config)
+            require_acknowledgement(config)
             rehearse(config)
             return config
 
@@ -71,18 +73,30 @@ def configured(path: Path, broker: str | None) -> Start:
         text = read_text(path)
         config = _with(checked(path, text), broker)
         check_parts(config)
-    except ConfigError as error:
-        refusal = error
+        require_acknowledgement(config)
+    except (ConfigError, AcknowledgementError) as error:
+        refusal: BadInputError = error
     else:
         return Start(path, config, text, FileState(str(path)), broker)
     found = _last_good(path, text, broker)
-    if found is not None:
+    if found is not None and _may_stand_in(found[0], refusal):
         state = FileState(str(path), problems_of(path, refusal, text))
         _log.error("config.last_good", file=str(path), errors=list(state.errors))
         return Start(path, found[0], found[1], state, broker)
     if config is None or text is None:
         raise refusal
     return Start(path, config, text, FileState(str(path)), broker)  # what is absent says so itself
+
+
+def _may_stand_in(good: Config, refusal: BadInputError) -> bool:
+    """Say whether the last good config may run instead: never lab where production is wanted."""
+    if isinstance(refusal, AcknowledgementError) and good.privacy.mode != "production":
+        return False
+    try:
+        require_acknowledgement(good)
+    except AcknowledgementError:
+        return False
+    return True
 
 
 def check_parts(config: Config) -> None:

@@ -35,7 +35,7 @@ class Paths:
     owner: number of the path, ascending from 0. at: seconds. boxes (N, 4): normalised.
     begins, ends (P,): first and last look of each path.
     was_born, has_ended (P,): whether it began while somebody was watching, and is over.
-    looks_per_s: pictures a second that were looked at.
+    watched_s: the time these are from. looks_per_s: pictures a second that were looked at.
     """
 
     owner: Ints
@@ -142,7 +142,7 @@ class FootPaths:
         counts = np.array([len(path.looks) for path in kept], np.intp)
         table = np.concatenate([np.zeros((0, 5))] + [path.looks for path in kept])
         ends = np.cumsum(counts) - 1
-        watched_s = 0.0 if self._first_at is None else self._at - self._first_at
+        since = self._at if self._first_at is None else self._first_at
         return Paths(
             owner=np.repeat(np.arange(len(kept)), counts),
             at=table[:, 0],
@@ -152,6 +152,6 @@ class FootPaths:
             was_born=np.array([path.was_born for path in kept], bool),
             has_ended=np.arange(oldest, len(every)) < len(self._gone),
             aspect=self._aspect,
-            watched_s=watched_s,
+            watched_s=min(self._at - since, MOST_AGE_S),
             looks_per_s=1 / float(np.median(self._gaps)) if self._gaps else 0.0,
         )

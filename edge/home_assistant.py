@@ -97,10 +97,11 @@ def discovery_message(
         checked_name(line.id, "line")  # it stands in a template
         for way, field, word in (("in", "tot_in", "进 in"), ("out", "tot_out", "出 out")):
             recent_s = _RECENT_INTERVALS * interval_s
+            whose = " 员工 staff" if line.is_staff else ""
             components[f"{line.id}-{way}"] = {
                 "platform": "sensor",
                 "unique_id": f"lobbycount_{tenant}_{dev}_{line.id}_{way}",
-                "name": f"{line.name or line.id} {word}",
+                "name": f"{line.name or line.id} {word}{whose}",
                 "state_topic": topic(tenant, dev, "counts"),
                 "value_template": _TOTAL.format(line=line.id, field=field, recent_s=recent_s),
                 "state_class": "total_increasing",

@@ -12,6 +12,8 @@ HOT: dict[str, frozenset[str] | None] = {
     "lines": None,
     "zones": None,
     "counting": None,
+    "hours": None,
+    "privacy": None,
 }
 """None: the whole section."""
 

@@ -40,7 +40,7 @@ def neighbours(line: Line, crowd: Crowd) -> Iterator[tuple[Point, Point]]:
         turned = _turned(way, turn)
         across = np.array([-turned[1], turned[0]])
         centre = middle + shift * height * across
-        found = _spanned(crowd, centre, turned, (-length / 2, length / 2))
+        found = _spanned(crowd, centre, turned, (-length / 2, length / 2), keeps=not turn)
         if found is not None:
             yield found
 
@@ -66,12 +66,17 @@ def across_ways(crowd: Crowd) -> Iterator[tuple[Point, Point]]:
 
 
 def _spanned(
-    crowd: Crowd, centre: Floats, way: Floats, ends: tuple[float, float] | None
+    crowd: Crowd,
+    centre: Floats,
+    way: Floats,
+    ends: tuple[float, float] | None,
+    *,
+    keeps: bool = False,
 ) -> tuple[Point, Point] | None:
     """Return the part of a straight line that people walk over, in the picture.
 
     ends: along `way` from `centre`; what is walked within reach of them is spanned too.
-    None: everything that is walked there.
+    None: everything that is walked there. keeps: no shorter than that.
     """
     away = crowd.point - centre
     across = np.abs(way[0] * away[:, 1] - way[1] * away[:, 0]) / crowd.height
@@ -84,7 +89,7 @@ def _spanned(
         return None
     margin = _MARGIN_HEIGHTS * float(np.median(crowd.height[near]))
     low, high = np.quantile(place[near], [0.02, 0.98]) + np.array([-margin, margin])
-    if ends is not None:
+    if ends is not None and keeps:
         low, high = min(low, ends[0]), max(high, ends[1])
     return _within_picture(centre, way, float(low), float(high), crowd.paths.aspect)
 

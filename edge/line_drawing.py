@@ -19,7 +19,7 @@ FEWEST = 5
 _WIDTH = 960.0
 _GOOD, _BAD, _FEET = "#0a7d34", "#c62828", "#1565c0"
 _ARROW = 46.0
-_BORDER, _LEGEND = 70, 100
+_BORDER, _LEGEND = 110, 130
 
 
 def heat(paths: Paths, anchor: Anchor = Anchor.BOTTOM_CENTRE) -> Ints:
@@ -39,7 +39,7 @@ def drawing(diagnoses: Sequence[Diagnosis], paths: Paths, anchor: Anchor) -> str
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{view}"'
         ' font-family="sans-serif" font-size="18">',
-        '<rect x="-70" y="-70" width="100%" height="100%" fill="#fff"/>',
+        '<rect x="-110" y="-110" width="100%" height="100%" fill="#fff"/>',
         *_cells(heat(paths, anchor), height),
         f'<rect width="{_WIDTH:.0f}" height="{height:.1f}" fill="none" stroke="#333"/>',
     ]
@@ -51,7 +51,7 @@ def drawing(diagnoses: Sequence[Diagnosis], paths: Paths, anchor: Anchor) -> str
             told = each.suggestion
             better = [(x * _WIDTH, y * height) for x, y in told.points]
             entry = _entry(better, told.entry)
-            parts += _line(better, entry, _GOOD, f"{each.line.id} 建议 suggested", dashed=False)
+            parts += _line(better, entry, _GOOD, f"{each.line.id} 建议 suggested", low=True)
     return "\n".join([*parts, *_legend(height), "</svg>", ""])
 
 
@@ -67,7 +67,13 @@ def _cells(counts: Ints, height: float) -> Iterator[str]:
 
 
 def _line(
-    path: Sequence[Point], entry: int, colour: str, label: str, *, dashed: bool
+    path: Sequence[Point],
+    entry: int,
+    colour: str,
+    label: str,
+    *,
+    dashed: bool = False,
+    low: bool = False,
 ) -> Iterator[str]:
     points = " ".join(f"{x:.1f},{y:.1f}" for x, y in path)
     dashes = ' stroke-dasharray="10 7"' if dashed else ""
@@ -82,10 +88,12 @@ def _line(
         f' stroke="{colour}" stroke-width="4"/>'
     )
     yield f'<polygon points="{_head(tip, inward)}" fill="{colour}"/>'
-    beyond = (tip[0] + 26 * inward[0], tip[1] + 26 * inward[1] + 6)
+    away = 26 + 16 * abs(inward[0])
+    beyond = (tip[0] + away * inward[0], tip[1] + away * inward[1] + 6)
     yield _text(beyond, "进 IN", colour, "middle")
-    x, y = min(path, key=lambda p: p[1])
-    yield _text((min(max(x, 90), _WIDTH - 90), max(y - 8, 16)), label, colour, "middle")
+    x, y = (max if low else min)(path, key=lambda p: p[1])
+    place = (min(max(x, 90), _WIDTH - 90), y + 24 if low else y - 10)
+    yield _text(place, label, colour, "middle")
 
 
 def _head(tip: Point, way: Point) -> str:
@@ -118,7 +126,7 @@ def _legend(height: float) -> Iterator[str]:
         (_FEET, f"蓝色：至少 {FEWEST} 人走过的地方 blue: where at least {FEWEST} people walked"),
     ]
     for number, (colour, text) in enumerate(told):
-        yield _text((0, height + 28 + 24 * number), text, colour, "start")
+        yield _text((0, height + 52 + 24 * number), text, colour, "start")
 
 
 def _text(place: Point, text: str, colour: str, anchor: str) -> str:

@@ -1,7 +1,7 @@
 """What is wrong with a line, from how people met it: measured figures against limits. Pure.
 
-Thresholds are in seconds, person-heights and shares of the people who came to the line. They
-were set before anything was measured, and hold on every clip of docs/line-doctor.md.
+Thresholds are in seconds, person-heights and shares of the people who came to the line, the
+same on every clip of docs/line-doctor.md, and not changed since faults were first tried.
 """
 
 from collections.abc import Iterator

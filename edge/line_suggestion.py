@@ -82,7 +82,7 @@ def suggest(line: Line, crowd: Crowd, met: Meetings, settings: DoctorSettings) -
     best = _preferred(near, far, now)
     if best is None or best.worth.gain(now) < least or best.worth.counted < now.counted:
         return None
-    return _suggestion(line, crowd, best, now)
+    return _suggestion(line, crowd, best, now, is_near=best is near)
 
 
 def _preferred(near: _Candidate | None, far: _Candidate | None, now: _Worth) -> _Candidate | None:
@@ -112,7 +112,9 @@ def _best(
     return next((each for each in tried if each.worth.score >= enough), None)
 
 
-def _suggestion(line: Line, crowd: Crowd, best: _Candidate, now: _Worth) -> Suggestion:
+def _suggestion(
+    line: Line, crowd: Crowd, best: _Candidate, now: _Worth, *, is_near: bool
+) -> Suggestion:
     aspect = crowd.paths.aspect
     a, b = best.path
     old = path_of(line, aspect)
@@ -129,7 +131,7 @@ def _suggestion(line: Line, crowd: Crowd, best: _Candidate, now: _Worth) -> Sugg
         now.counted,
         best.worth.troubled,
         now.troubled,
-        keeps_side=abs(agreement) > _SAME_SIDE_COSINE,
+        keeps_side=is_near and abs(agreement) > _SAME_SIDE_COSINE,
     )
 
 

@@ -7,9 +7,9 @@ from edge.line_suggestion import Suggestion
 
 _SAID: Mapping[Code, tuple[str, str]] = {
     Code.TOO_LITTLE_SEEN: (
-        "看了 {minutes:.0f} 分钟，只有 {people:.0f} 人走到线边，至少要 {limit:.0f} 人才能判断。"
+        "看了 {minutes:.1f} 分钟，只有 {people:.0f} 人走到线边，至少要 {limit:.0f} 人才能判断。"
         "请在有人进出时再测，或自己来回走过这条线 10 次。",
-        "In {minutes:.0f} minutes {people:.0f} people came to it; {limit:.0f} are needed to judge."
+        "In {minutes:.1f} minutes {people:.0f} people came to it; {limit:.0f} are needed to judge."
         " Watch again when people pass, or walk over the line ten times yourself.",
     ),
     Code.NEVER_REACHED: (

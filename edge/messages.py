@@ -4,7 +4,8 @@ Pure text in, pure text out. The major version is in the topic (`pc/v1/…`), th
 minor in the payload (`"v"`); writers follow `config/schemas/`, readers ignore
 fields they do not know. A payload says the lowest minor version that describes it:
 1.1 added zones, and what has none is a 1.0 payload, byte for byte; 1.2 added the pace to
-`health`. 1.1 added to `privacy` who answers for the device. So a reader
+`health`, lines for staff to `counts` and `info`, and opening hours to `info`. 1.1 added to
+`privacy` who answers for the device. So a reader
 that was written against 1.0 and is strict about it loses nothing it could read.
 """
 
@@ -33,6 +34,7 @@ from edge.vocabulary import (
 VERSION = "1.0"
 LATER_VERSION = "1.1"
 PACE_VERSION = "1.2"
+STAFF_VERSION = "1.2"
 Delivery = Literal["puback", "commit"]
 """What makes the device consider a record delivered; subscribers read it in `info` and `status`."""
 RECORD_RETENTION_DAYS = 35
@@ -112,6 +114,7 @@ def counts_message(
     parsed = [json.loads(record.body) for record in records]
     fields = {name for record in parsed for name in record}
     version = VERSION if fields.isdisjoint({"zone", *RANGE_FIELDS}) else LATER_VERSION
+    version = STAFF_VERSION if "audience" in fields else version
     text = (
         f'{{"dev":{canonical(dev)},"records":[{bodies}],'
         f'"stream":{canonical(stream)},"v":{canonical(version)}}}'
@@ -168,17 +171,19 @@ def info_message(
     zones: Sequence[Zone] = (),
     delivery: Delivery = "puback",
     key: str | None = None,
+    hours: Mapping[str, object] | None = None,
 ) -> Message:
     """Return the birth message: what runs here and what its numbers mean.
 
     Of a line or zone its id and name are said here, not where it lies in the picture.
     key: the public key that the device signs its heads with, 64 hex digits.
+    hours: when the doors are open, as in the config, with the time zone that they are meant in.
     """
     fields: dict[str, object] = {
         "at": iso_utc(at_ms),
         "capabilities": {"delivery": delivery},
         "interval_s": interval_s,
-        "lines": [{"id": line.id, "name": line.name or line.id} for line in lines],
+        "lines": [_line(line) for line in lines],
         "software": software,
         "stream": stream,
         **asdict(provenance),
@@ -190,9 +195,18 @@ def info_message(
         fields["zones"] = [
             {"id": zone.id, "kind": str(zone.kind), "name": zone.name or zone.id} for zone in zones
         ]
+    if hours is not None:
+        fields["hours"] = hours
+    if hours is not None or any(line.is_staff for line in lines):
+        version = STAFF_VERSION
     text = _payload(dev, fields, version)
     time = iso_utc(at_ms)
     return message(tenant, dev, "info", text, qos=1, retain=True, version=version, time=time)
+
+
+def _line(line: Line) -> dict[str, str]:
+    marked = {"audience": "staff"} if line.is_staff else {}
+    return {"id": line.id, "name": line.name or line.id, **marked}
 
 
 def health_message(

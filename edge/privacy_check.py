@@ -29,7 +29,6 @@ from edge.privacy_settings import (
     look_at_settings,
     look_at_software,
     secrets_of,
-    setup_port,
 )
 from edge.privacy_verdicts import Look, Outcome, Verdict, verdicts
 
@@ -71,7 +70,9 @@ def look_at_unit(config: Config, *, watch_s: float) -> list[Look]:
     return [
         *looks,
         *look_at_processes(processes, data),
-        *look_at_links(pid, allowed, setup_port(config), watch_s=watch_s, unresolved=unresolved),
+        *look_at_links(
+            pid, allowed, config.setup_page.port, watch_s=watch_s, unresolved=unresolved
+        ),
         *_logs(pid, hidden, *log_files(processes), journal=logs_to_journal(processes)),
     ]
 

@@ -1,6 +1,7 @@
 """What `privacy-check` looks at on the disk: the data folder, its database, the log."""
 
 import json
+import re
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -21,6 +22,8 @@ _SPAN_S = 900
 _MOST_SHORT = 6
 """So many pieces of a quarter of an hour are one that was split by edits and restarts."""
 _RECORDS = frozenset({"records.body", "earlier.body"})
+_CONFIG_COPY = re.compile(r"config\.last-good\..*")
+"""Holds what the config file holds, the camera's password too, and is for its owner only."""
 _WORDS: tuple[PromiseId, ...] = ("tracks-stay", "places-stay", "nobody-recognised")
 
 
@@ -154,6 +157,8 @@ def _pictures(folder: Path, names: Iterable[str]) -> tuple[dict[str, str], Said 
 def _secrets_in(folder: Path, names: Iterable[str], secrets: Sequence[str]) -> Iterable[Said]:
     wanted = [secret.encode() for secret in secrets]
     for name in names:
+        if _CONFIG_COPY.fullmatch(name):
+            continue
         try:
             content = (folder / name).read_bytes() if wanted else b""
         except OSError:

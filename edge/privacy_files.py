@@ -11,7 +11,10 @@ _KNOWN = re.compile(
     | (health|shadow|acknowledgement)\.(json|tmp) | shadow\.json[.-][^/]*
     | calibration-[a-z0-9-]+\.(json|tmp) | calibration-[a-z0-9-]+\.json\.[^/]*
     | models/[^/]+
-    | (setup|config|last|view|access)[a-z._-]*\.(json|jsonl|yaml|log|tmp|txt|pin)
+    | view\.(json|tmp) | tally-[a-zA-Z0-9-]+\.csv
+    | config\.last-good\.(yaml|tmp)(\.[^/]*)?
+    | setup-(tries|pin)\.(json|tmp) | setup-open | setup-page\.(pem|tmp)
+    | setup-audit\.jsonl(\.\d+)?
     """,
     re.X,
 )

@@ -44,6 +44,7 @@ def looks_of(found: Probe, outbox: str) -> list[Look]:
     return [
         _memory(found),
         *_messages(found),
+        *_page(found),
         *look_at_log(found.log, "of the run 试运行", ()),
         *_files(found),
         *look_at_folder(found.data, found.data / outbox, ()),
@@ -103,6 +104,26 @@ def _messages(found: Probe) -> list[Look]:
     return [
         Look(each, at, tuple(Said(text, text) for text in dict.fromkeys(problems[each])))
         for each in _IN_MESSAGES
+    ]
+
+
+def _page(found: Probe) -> list[Look]:
+    """Look at what the setup page has answered; a still was not allowed."""
+    sent, open_ = [], []
+    for path, status, kind, body in found.answers:
+        shown = _picture(body, found.sentinel)
+        if shown is not None or kind.startswith(("image/", "video/")):
+            sent.append(f"GET {path}: {shown or kind}")
+        elif status == 200 and path == "/api/still":
+            open_.append(f"GET {path}: answered though setup_page.still is off")
+    logged_in = any(path == "/api/login" and status < 300 for path, status, _, _ in found.answers)
+    why = None if logged_in else Said("设置页登录失败", "nobody could log in to the setup page")
+    at = Said(
+        f"设置页的 {len(found.answers)} 个应答", f"{len(found.answers)} answers of the setup page"
+    )
+    return [
+        Look("pictures-not-sent", at, tuple(Said(text, text) for text in sent), why),
+        Look("setup-closed", at, tuple(Said(text, text) for text in open_), why),
     ]
 
 

@@ -6,6 +6,7 @@ service notices nothing of it but the load of a few seconds.
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -21,14 +22,20 @@ from edge.adapters.health import FILE_NAME
 from edge.adapters.lab_broker import LabBroker, available_kinds
 from edge.adapters.listener_mqtt import listen
 from edge.adapters.mqtt_settings import MqttSettings
+from edge.adapters.page_visit import HOST, Answer, visit
 from edge.adapters.sentinel import Sentinel
 from edge.config import Config
 from edge.errors import BrokerError
 from edge.payloads import unpacked
+from edge.setup_page.pin import new_pin
 
-FPS, PICTURES = 8.0, 40
+FPS, PICTURES = 8.0, 48
 RUN_LIMIT_S = 120.0
 _LOOKS = 4
+_PAGES = (
+    "/", "/privacy", "/sign", "/api/session", "/api/state", "/api/drawings", "/api/doctor",
+    "/api/tally", "/api/still",
+)  # fmt: skip
 _POLL_S, _BETWEEN_S = 0.05, 0.8
 _FAREWELL_S = 5.0
 
@@ -38,6 +45,7 @@ class Probe:
     """What was found in a run.
 
     messages: (topic, payload) as a subscriber got them; None without a broker.
+    answers: what the setup page answered, without and with a login.
     copies: for each look into the memory the numbers of the pictures in it, once for each copy.
     closed: why the memory could not be looked at.
     """
@@ -48,6 +56,7 @@ class Probe:
     code: int | None = None
     log: str = ""
     messages: list[tuple[str, bytes]] | None = None
+    answers: list[Answer] = field(default_factory=list)
     copies: list[list[int]] = field(default_factory=list)
     closed: str | None = None
 
@@ -95,10 +104,19 @@ def _document(config: Config, clip: Path, data: Path, port: int) -> dict[str, An
     kept["privacy"]["mode"] = "lab"
     camera = {"source": str(clip), "fps": FPS}
     mqtt = {"host": "127.0.0.1", "port": port, "insecure_lab": True}
-    return {**kept, "camera": camera, "mqtt": mqtt}
+    page = {"enabled": True, "network": "this-device", "port": _free_port(), "still": False}
+    return {**kept, "camera": camera, "mqtt": mqtt, "setup_page": page}
+
+
+def _free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind((HOST, 0))
+        return int(taken.getsockname()[1])
 
 
 def _run(file: Path, found: Probe) -> None:
+    found.data.mkdir(mode=0o700)
+    pin = new_pin(found.data)
     places = {name: found.folder / name for name in ("home", "tmp", "cwd")}
     for place in places.values():
         place.mkdir()
@@ -120,8 +138,9 @@ def _run(file: Path, found: Probe) -> None:
     ):
         try:
             _look_into_memory(run, found)
+            found.answers = visit(found.config.setup_page.port, pin, _PAGES)
             found.code = run.wait(RUN_LIMIT_S)
-        except subprocess.TimeoutExpired:
+        except (subprocess.TimeoutExpired, OSError):
             found.code = None
         finally:
             run.kill()

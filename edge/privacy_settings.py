@@ -10,6 +10,7 @@ from edge.adapters.camera_address import host_and_port, kind_of
 from edge.adapters.camera_channel import Kind
 from edge.adapters.device_key import KEY_FILE
 from edge.adapters.installed import imported_with, installed_packages
+from edge.adapters.last_good import FILE_NAME as LAST_GOOD
 from edge.adapters.model_catalog import own_folder, shipped_folder
 from edge.answered_for import what_is_missing
 from edge.config import Config, password
@@ -20,7 +21,6 @@ from edge.privacy_links import Allowed, End
 from edge.privacy_promises import Said
 from edge.privacy_verdicts import Look
 
-SETUP_PORT = 8090
 _LOOPBACK = frozenset({"127.0.0.1", "::1"})
 _RESOLVERS = Path("/etc/resolv.conf")
 _SHORTEST_SECRET = 6
@@ -82,16 +82,10 @@ def allowed_links(config: Config) -> tuple[Allowed, Said | None]:
     listens: dict[int, frozenset[str]] = {}
     if config.health.prometheus_port:
         listens[config.health.prometheus_port] = _LOOPBACK
-    section = getattr(config, "setup_page", None)
-    if section is not None and section.enabled:
-        anywhere = str(section.network) == "lan"
-        listens[int(section.port)] = frozenset() if anywhere else _LOOPBACK
+    page = config.setup_page
+    if page.enabled:
+        listens[page.port] = frozenset() if page.network == "lan" else _LOOPBACK
     return Allowed(frozenset(remotes), listens), unknown
-
-
-def setup_port(config: Config) -> int:
-    """Return the port of the set-up page, whether it is on or off."""
-    return int(getattr(getattr(config, "setup_page", None), "port", SETUP_PORT))
 
 
 def _interval(config: Config) -> Look:
@@ -126,7 +120,7 @@ def _secret_files(config: Config, file: Path) -> Look:
     tls = config.mqtt.tls or TlsSection()
     paths = [tls.key, config.mqtt.password_file, config.records.data_dir / KEY_FILE]
     if "://" in config.camera.source and _password_in(config.camera.source):
-        paths.append(file)  # the camera's password is in it
+        paths += [file, config.records.data_dir / LAST_GOOD]  # the camera's password is in them
     there = [path for path in paths if path is not None and path.exists()]
     at = Said(f"{len(there)} 个密钥或密码文件", f"{len(there)} files with keys or passwords")
     problems = tuple(_too_open(there))
@@ -147,15 +141,13 @@ def _too_open(paths: Iterable[Path]) -> Iterable[Said]:
 
 
 def _setup(config: Config) -> Look:
-    section = getattr(config, "setup_page", None)
-    if section is None or not section.enabled:
+    page = config.setup_page
+    if not page.enabled:
         return Look("setup-closed", Said("配置：关闭", "config: off"))
-    still = (
-        Said("，可显示马赛克示意图", ", with a pixelated still") if section.still else Said("", "")
-    )
+    still = Said("，可显示马赛克示意图", ", with a pixelated still") if page.still else Said("", "")
     return Look(
         "setup-closed",
-        Said(f"配置：{section.network}{still.zh}", f"config: {section.network}{still.en}"),
+        Said(f"配置：{page.network}{still.zh}", f"config: {page.network}{still.en}"),
     )
 
 

@@ -4,12 +4,13 @@ The `privacy` topic, the page `/privacy`, the sign and `privacy-check` are all o
 """
 
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from edge.config import Config
 from edge.messages import RECORD_RETENTION_DAYS
-from edge.privacy_details import PrivacyDetails, SetupPage
-from edge.privacy_page import page, sign
+from edge.privacy_details import PrivacyDetails
+from edge.privacy_page import page as page_of
+from edge.privacy_page import sign
 from edge.privacy_promises import PROMISES, Lang
 from edge.privacy_text import Paragraph, bullets, plain, title
 from edge.readings import SUPPRESSED_UNDER
@@ -37,7 +38,7 @@ class Statement:
 
     def html(self, lang: Lang) -> str:
         """Return it as one HTML document without any other resource."""
-        return page(self._paragraphs(lang), title(lang), lang)
+        return page_of(self._paragraphs(lang), title(lang), lang)
 
     def sign(self) -> str:
         """Return the notice for the door: one A4 page of HTML, Chinese with small English."""
@@ -59,7 +60,7 @@ def statement(config: Config) -> Statement:
     """Return the statement of a device that runs with this config."""
     privacy = config.privacy
     kinds = [str(zone.kind) for zone in config.zones]
-    page_, still = _setup_page(config)
+    page = config.setup_page
     details = PrivacyDetails(
         mode=privacy.mode,
         responsible=privacy.unit or None,
@@ -67,8 +68,8 @@ def statement(config: Config) -> Statement:
         contact=privacy.contact or None,
         lines=len(config.lines),
         zones=tuple((kind, kinds.count(kind)) for kind in _KINDS if kind in kinds),
-        setup_page=page_,
-        setup_still=still,
+        setup_page=page.network if page.enabled else "off",
+        setup_still=page.enabled and page.still,
         retention_days=RECORD_RETENTION_DAYS,
         suppressed_under=SUPPRESSED_UNDER,
     )
@@ -79,11 +80,3 @@ def statement(config: Config) -> Statement:
         interval_min=config.records.interval_min,
         plaintext=config.mqtt.tls is None,
     )
-
-
-def _setup_page(config: Config) -> tuple[SetupPage, bool]:
-    """Return where the set-up page may be seen, and whether with a still."""
-    section = getattr(config, "setup_page", None)
-    if section is None or not section.enabled:
-        return "off", False
-    return cast(SetupPage, str(section.network)), bool(section.still)

@@ -82,7 +82,8 @@ def _additions(bucket: Bucket) -> tuple[int, int]:
 def reading(bucket: Bucket, totals: Totals) -> dict[str, object]:
     """Return the fields that say what was counted. `totals` already include the bucket."""
     if isinstance(bucket, CountBucket):
-        return {"tot_in": totals.first, "tot_out": totals.second, **_counts(bucket)}
+        marked = {"audience": "staff"} if bucket.is_staff else {}
+        return {"tot_in": totals.first, "tot_out": totals.second, **marked, **_counts(bucket)}
     fields: dict[str, object] = {
         "kind": str(bucket.kind),
         "tot_presence_s": _seconds(totals.first),

@@ -51,9 +51,10 @@ def parse_desired(payload: bytes) -> Desired:
 
 def desired_message(tenant: str, dev: str, desired: Desired | None) -> Message:
     """Return what a sender publishes; None takes back whatever was wanted before."""
-    fields = desired and {"v": VERSION, "rev": desired.rev, "config": desired.config}
+    version = LATER_VERSION if desired and _has_audience(desired.config) else VERSION
+    fields = desired and {"v": version, "rev": desired.rev, "config": desired.config}
     text = canonical(fields) if fields else ""
-    return message(tenant, dev, "config/desired", text, qos=1, retain=True)
+    return message(tenant, dev, "config/desired", text, qos=1, retain=True, version=version)
 
 
 def reported_message(
@@ -89,8 +90,7 @@ def reported_message(
         errors, waits = _bounded(file.errors), _bounded(file.waits)
         fields["file"] = {"state": file.state, "errors": errors, "waits": waits}
         version = LATER_VERSION
-    lines = config.get("lines", ())
-    if isinstance(lines, Sequence) and any("audience" in line for line in lines):
+    if _has_audience(config):
         version = LATER_VERSION
     text = canonical({**fields, "v": version})
     return message(
@@ -102,6 +102,14 @@ def reported_message(
         retain=True,
         version=version,
         time=iso_utc(at_ms),
+    )
+
+
+def _has_audience(config: Mapping[str, object]) -> bool:
+    """Whether a line says who uses it, which is said since 1.1."""
+    lines = config.get("lines")
+    return isinstance(lines, Sequence) and any(
+        isinstance(line, Mapping) and "audience" in line for line in lines
     )
 
 

@@ -201,6 +201,7 @@ class Station:
                 zones=[section.zone() for section in config.zones],
                 delivery=self._delivery(),
                 key=self._signer.public_key if self._signer else None,
+                hours=config.published_hours(),
             ),
             messages.privacy_message(
                 self._tenant,

@@ -16,7 +16,7 @@ _LEAST_CELLS = 8
 """So many cells with a direction make a block of 64 one that can be judged."""
 _REACH = 10
 """Half cells that a view is looked for in each direction: 16 % of the width, 21 % of the height."""
-_SURE, _BETTER = 0.45, 0.20
+_SURE, _BETTER = 0.40, 0.15
 """A block is found elsewhere when it fits there so well, and so much better than in its place."""
 
 
@@ -29,14 +29,15 @@ class Match:
         view, 0 for chance.
     soft: of the cells with a remembered edge, the share without one now or in a block that has
         lost most of its detail.
-    edged: cells with an edge now over cells with a remembered one.
+    crisp: cells with an edge now, in a block as sharp as half of the view is, over cells with a
+        remembered edge: something before the lens has none.
     """
 
     cells: float
     edges: float
     coarse: float
     soft: float
-    edged: float
+    crisp: float
 
 
 def match(signature: Signature, look: Look, unsharp_log2: float) -> Match:
@@ -45,7 +46,10 @@ def match(signature: Signature, look: Look, unsharp_log2: float) -> Match:
     count = max(int(remembered.sum()), 1)
     seen = edges_of(look)
     flat = look.cells()[..., 2] < FLAT_ENERGY
-    soft = flat | _unsharp(signature, look, unsharp_log2)
+    sharpness, median = sharpness_of(look), np.median(signature.sharpness)
+    soft = flat | _of_cells(signature.sharpness - sharpness >= unsharp_log2)
+    edged = np.hypot(seen[..., 0], seen[..., 1]) >= 0.5
+    crisp = edged & _of_cells(median - sharpness < unsharp_log2)
     of_edges, of_coarse = signature.usual
     return Match(
         cells=float(remembered.mean()),
@@ -55,7 +59,7 @@ def match(signature: Signature, look: Look, unsharp_log2: float) -> Match:
         )
         / of_coarse,
         soft=float(soft[remembered].sum()) / count,
-        edged=float((np.hypot(seen[..., 0], seen[..., 1]) >= 0.5).sum()) / count,
+        crisp=float(crisp.sum()) / count,
     )
 
 
@@ -105,8 +109,7 @@ def _agreement(wanted: FloatArray, seen: FloatArray, count: int) -> float:
     return float((wanted * seen).sum()) / count
 
 
-def _unsharp(signature: Signature, look: Look, unsharp_log2: float) -> npt.NDArray[np.bool_]:
-    """Say of each cell whether its block has lost its detail."""
-    lost = signature.sharpness - sharpness_of(look) >= unsharp_log2
+def _of_cells(blocks: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Give each of the (24, 32) cells what is so of its block."""
     rows, columns = ROWS // BLOCKS[0], COLUMNS // BLOCKS[1]
-    return np.asarray(np.repeat(np.repeat(lost, rows, axis=0), columns, axis=1), np.bool_)
+    return np.asarray(np.repeat(np.repeat(blocks, rows, axis=0), columns, axis=1), np.bool_)

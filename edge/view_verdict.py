@@ -10,8 +10,8 @@ from edge.vocabulary import CoverageReason
 _HOLD_S = {
     CoverageReason.DARK: 10.0,
     CoverageReason.COVERED: 10.0,
-    CoverageReason.BLURRED: 20.0,
-    CoverageReason.MOVED: 20.0,
+    CoverageReason.BLURRED: 30.0,
+    CoverageReason.MOVED: 30.0,
     CoverageReason.FROZEN: 2.0,  # it has held for frozen_s by itself
 }
 
@@ -31,8 +31,8 @@ class ViewSettings:
     lost: agreement of coarse directions, of the usual one, below which it is another view.
     in_place: agreement of edges, of the usual one, that needs no search for a displacement.
     displaced: share of blocks found in another place.
-    covered_soft, covered_edged: cells without sharp edges, and edges of whatever is before the
-        lens over those of the view.
+    covered_soft, covered_crisp: cells that have lost their edges, and sharp edges of what is there
+        instead over those of the view.
     unsharp_log2: halvings of detail of an unsharp block; the detector loses half at one of 2.
     part_soft, all_soft: soft cells of a view that agrees as much as `clear`, or is just not lost.
     flat: share of cells without any contrast, for a lens that was never seen uncovered.
@@ -54,10 +54,10 @@ class ViewSettings:
     in_place: float = 0.80
     displaced: float = 0.30
     covered_soft: float = 0.55
-    covered_edged: float = 0.50
+    covered_crisp: float = 0.50
     unsharp_log2: float = 1.3
     part_soft: float = 0.30
-    all_soft: float = 0.60
+    all_soft: float = 0.70
     clear: float = 0.70
     flat: float = 0.98
     least_cells: float = 0.05

@@ -83,7 +83,7 @@ class ViewWatch:
             return None
         is_lost = found.coarse < s.lost / self._ease(CoverageReason.COVERED, CoverageReason.MOVED)
         ease = self._ease(CoverageReason.COVERED)
-        if is_lost and found.soft >= ease * s.covered_soft and found.edged < s.covered_edged / ease:
+        if is_lost and found.soft >= ease * s.covered_soft and found.crisp < s.covered_crisp / ease:
             return CoverageReason.COVERED
         ease = self._ease(CoverageReason.BLURRED)
         if not is_lost and (

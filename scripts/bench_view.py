@@ -22,6 +22,7 @@ from accuracy.clips import DATA, SHARED
 from rich.console import Console
 from rich.table import Table
 from view import trial
+from view.cases import BENIGN
 from view.trial import Footage, Result
 
 from edge.adapters.view_features import look_at
@@ -50,14 +51,7 @@ def main() -> None:
         sys.exit("error: no such clip; without --clips all of them are played")
     for clip in clips:
         clip.load()
-    found, calm = [], []
-    for clip in clips:
-        others = [c for c in clips if c.name != clip.name and {c.name, clip.name} != SAME_PLACE]
-        calm.append(trial.untouched(clip, options.hours, 0))
-        for start in (k * 29 for k in range(options.starts)):
-            print(f"{clip.name}, from picture {start}", file=sys.stderr, flush=True)
-            found += trial.harmful(clip, others, start)
-        calm += trial.benign(clip, 0)
+    found, calm = _earlier(options.rows) if options.rows else _tried(clips, options)
     if options.json:
         print(json.dumps([asdict(r) for r in [*found, *calm]], indent=1))
         return
@@ -66,6 +60,28 @@ def main() -> None:
         _show(title, head, rows)
     if options.markdown:
         _write(options.markdown, tables)
+
+
+def _earlier(path: Path) -> tuple[list[Result], list[Result]]:
+    """Read what an earlier run printed."""
+    rows = [Result(**row) for row in json.loads(path.read_text(encoding="utf-8"))]
+    calm = {"untouched", *(case.name for case in BENIGN)}
+    return [r for r in rows if r.case not in calm], [r for r in rows if r.case in calm]
+
+
+def _tried(
+    clips: Sequence[Footage], options: argparse.Namespace
+) -> tuple[list[Result], list[Result]]:
+    """Try everything on every clip; return what has to be found, and what must not be."""
+    found, calm = [], []
+    for clip in clips:
+        others = [c for c in clips if c.name != clip.name and {c.name, clip.name} != SAME_PLACE]
+        calm.append(trial.untouched(clip, options.hours, 0))
+        for start in (k * 29 for k in range(options.starts)):
+            print(f"{clip.name}, from picture {start}", file=sys.stderr, flush=True)
+            found += trial.harmful(clip, others, start)
+        calm += trial.benign(clip, 0)
+    return found, calm
 
 
 def _by_case(found: Sequence[Result]) -> tuple[str, list[str], Cells]:
@@ -208,7 +224,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--hours", type=float, default=1.0, help="of every clip, untouched")
     parser.add_argument("--clips", nargs="*", help=f"some of: {BUNDLED}, {', '.join(CLIPS)}")
     parser.add_argument("--shared", type=Path, default=SHARED, help="where the other clips are")
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--json", action="store_true", help="print the trials, for --rows")
+    parser.add_argument("--rows", type=Path, help="tables of an earlier --json instead of a run")
     parser.add_argument("--markdown", type=Path)
     return parser.parse_args()
 

@@ -61,7 +61,7 @@ def test_whatever_was_before_what_lasts_is_said_and_heals(runs, reason):
     assert [said for *_, said in played([*lasting, (None, 30, 0.5)])][-1] is None
 
 
-@given(st.lists(st.sampled_from(REASONS), min_size=60, max_size=60))
+@given(st.lists(st.sampled_from(REASONS), min_size=64, max_size=64))
 def test_a_view_that_is_never_healthy_is_said_whatever_it_looks_like(found):
     verdict = Verdict(SETTINGS)
     said = [verdict.add(k * 0.5, reason) for k, reason in enumerate(found)]

@@ -38,6 +38,7 @@ mqtt:
   password_file: {folder}/password
   tls: {{ca: {ca}/ca.pem, cert: {folder}/device.pem, key: {folder}/device-tls.key}}
 health: {{prometheus_port: {prometheus}}}
+setup_page: {{port: {setup}}}
 privacy: {{mode: production, unit: 幸福里街道办事处, purpose: 统计到访人次, contact: 021-12345678}}
 """
 # Executes what comes on a socket inside the service, and answers with the error or with "ok".
@@ -82,8 +83,8 @@ class Unit:
         (folder / "password").write_text(PASSWORD, "utf-8")
         for name in ("password", "device-tls.key"):
             (folder / name).chmod(0o600)
-        prometheus = free_port()
-        text = CONFIG.format(folder=folder, port=port, ca=ca, prometheus=prometheus)
+        ports = {"prometheus": free_port(), "setup": free_port()}
+        text = CONFIG.format(folder=folder, port=port, ca=ca, **ports)
         self.file.write_text(text, "utf-8")
         self.config = load(self.file)
         record = acknowledgement(covered_by(self.config), "张三", "2026-01-01T00:00:00Z")

@@ -25,7 +25,7 @@ from edge.privacy_data import look_at_database, look_at_folder
 from edge.privacy_promises import PROMISES
 from edge.privacy_settings import look_at_software
 from edge.privacy_verdicts import verdicts
-from tests.system.privacy_unit import PASSWORD, Unit, broken, free_port
+from tests.system.privacy_unit import PASSWORD, Unit, broken
 
 pytestmark = [
     pytest.mark.skipif("mosquitto" not in available_kinds(), reason="needs mosquitto"),
@@ -128,9 +128,8 @@ IN_MEMORY = {
 
 
 @pytest.mark.parametrize("promise", IN_MEMORY)
-def test_a_service_that_breaks_one_promise_is_found_out(unit, promise, monkeypatch):
-    setup = free_port()
-    monkeypatch.setattr(privacy_check, "setup_port", lambda _config: setup)
+def test_a_service_that_breaks_one_promise_is_found_out(unit, promise):
+    setup = unit.config.setup_page.port
     with socket.create_server(("127.0.0.1", 0)) as elsewhere:
         facts = {
             "data": str(unit.data), "folder": str(unit.folder), "log": str(unit.log),

@@ -193,6 +193,35 @@ def test_a_message_that_says_something_else_is_found_out(spoilt, leaf, change, p
     assert promises == {promise}, text
 
 
+@pytest.mark.parametrize(
+    ("answer", "promise"),
+    [
+        (("/api/still", 200, "image/png", b"\x89PNG\r\n\x1a\n"), "pictures-not-sent"),
+        (("/api/state", 200, "application/json", None), "pictures-not-sent"),
+        (("/api/still", 200, "application/json", b"{}"), "setup-closed"),
+    ],
+)
+def test_a_page_that_shows_a_picture_is_found_out(spoilt, answer, promise):
+    path, status, kind, body = answer
+    row = spoilt.sentinel.grey[5, 180, 300:400].tobytes()
+    raw = b'{"x":"' + base64.b64encode(row) + b'"}' if body is None else body
+    spoilt.answers = [*spoilt.answers, (path, status, kind, raw)]
+    promises, text = guilty(spoilt)
+    assert promises == {promise}, text
+    assert f"GET {path}" in text
+
+
+def test_the_page_was_looked_at_without_and_with_a_login(honest):
+    answered = {}
+    for path, status, _, _ in honest.answers:
+        answered.setdefault(path, []).append(status)
+    assert answered["/"] == answered["/privacy"] == answered["/sign"] == [200, 200]
+    assert answered["/api/login"] == [204]
+    for path in ("/api/state", "/api/drawings", "/api/doctor", "/api/tally"):
+        assert answered[path] == [401, 200], path
+    assert answered["/api/still"] == [401, 403]
+
+
 def test_a_file_beside_the_data_folder_is_found_out(spoilt):
     (spoilt.folder / "home" / ".cache").write_text("x", "utf-8")
     assert guilty(spoilt) == ({"files-in-place"}, "home/.cache")

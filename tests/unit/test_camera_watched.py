@@ -103,19 +103,19 @@ def test_a_view_moved_while_the_power_was_off_is_said_until_it_is_confirmed(
     assert reasons(again.show(moved, 60)) == [None, MOVED]
     with structlog.testing.capture_logs() as logs:
         again.view.confirm()
-        assert reasons(again.show(moved, 30)) == [None]
+        assert reasons(again.show(moved, 40)) == [None]
     told = [line["event"] for line in logs]
     assert told == ["view.moved.ends", "view.confirmed", "view.learned"]
     third = Camera(WatchedView(ViewFile(tmp_path, "lens"), QUICK))
-    assert reasons(third.show(moved, 30)) == [None]
-    assert reasons(third.show(picture, 30)) == [None, MOVED]
+    assert reasons(third.show(moved, 40)) == [None]
+    assert reasons(third.show(picture, 40)) == [None, MOVED]
 
 
 def test_removing_the_file_confirms_too(tmp_path, camera, picture):
     moved = np.roll(picture, 60, axis=1)
-    assert reasons(camera.show(moved, 30)) == [None, MOVED]
+    assert reasons(camera.show(moved, 40)) == [None, MOVED]
     (tmp_path / "view.json").unlink()
-    assert reasons(camera.show(moved, 30)) == [MOVED, None]
+    assert reasons(camera.show(moved, 40)) == [MOVED, None]
     assert (tmp_path / "view.json").exists()
 
 
@@ -132,10 +132,10 @@ def test_another_camera_begins_with_nothing_and_so_does_another_mask(tmp_path, p
     assert reasons(Camera(build(first)).show(picture, 70)) == [None]
     assert (tmp_path / "view.json").exists()
     moved = np.roll(picture, 60, axis=1)
-    assert MOVED in reasons(Camera(build(first)).show(moved, 30))
+    assert MOVED in reasons(Camera(build(first)).show(moved, 40))
     for change in ({"source": "/dev/video1"}, {"masks": [[[0, 0], [0.1, 0], [0.1, 0.1]]]}):
         other = Config.model_validate({**given, "camera": {**given["camera"], **change}})
-        assert reasons(Camera(build(other)).show(moved, 30)) == [None]
+        assert reasons(Camera(build(other)).show(moved, 40)) == [None]
     off = Config.model_validate({**given, "camera": {**given["camera"], "watch": False}})
     assert build(off) is None
     assert off.hash() == first.hash(), "nothing is counted otherwise"

@@ -354,6 +354,7 @@ def test_memory_is_bounded():
     feet.observe(Tracks(at + MOST_AGE_S + 1, 1.0, (), (k,)))
     feet.observe(Tracks(at + MOST_AGE_S + 2, 1.0))
     assert len(feet.paths()) == 0
+    assert feet.paths().watched_s == MOST_AGE_S
 
 
 def test_the_drawing_shows_lines_and_no_ways_of_few():
