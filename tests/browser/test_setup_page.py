@@ -176,6 +176,8 @@ def test_an_unsaved_drawing_survives_a_restart_and_somebody_elses_edit(lobby, op
     page.wait_for(".saving", "有未保存的修改")
     lobby.stop()
     page.wait_for(".notice.lost", "失去联系")
+    top = page.ask("return document.querySelector('.notice.lost').getBoundingClientRect().top")
+    assert 0 <= top < 400, "it is seen wherever one has scrolled to"
     page.shoot("1-no-contact")
     lobby.start()
     page.wait_for(".farewell", "已退出")
