@@ -45,7 +45,7 @@ class Lobby:
         self.path.write_text(text, "utf-8")
         self.url = f"http://127.0.0.1:{self.port}/"
         self.opened = 0
-        self.start()
+        self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         command = [sys.executable, "-m", "edge", "run", "--config", str(self.path)]
@@ -56,8 +56,14 @@ class Lobby:
 
     def stop(self) -> None:
         """Stop it as an operator does, which it has to survive in good order."""
+        assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
         assert self.process.wait(WAIT_S) == 0, self.said()
+
+    def kill(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
 
     def said(self) -> str:
         return self.log.read_text("utf-8")
