@@ -106,7 +106,7 @@ def test_the_privacy_statement_and_the_sign_are_for_everybody(device):
     for answer in (chinese, english, browser.get("/sign")):
         style = answer.body.decode().split("<style>")[1].split("</style>")[0]
         digest = b64encode(hashlib.sha256(style.encode()).digest()).decode()
-        assert f"style-src 'self' 'sha256-{digest}'" in answer.headers["content-security-policy"]
+        assert f"; style-src 'self' 'sha256-{digest}'" in answer.headers["content-security-policy"]
 
 
 def test_the_line_doctor_looks_at_who_has_passed(device):
