@@ -148,6 +148,20 @@ class Page:
         css = f'[data-line="{line}"][data-figure="live.{{}}"]'
         return sum(int(self.text(css.format(way)) or 0) for way in ("in", "out"))
 
+    def width(self) -> int:
+        """How wide the page is; wider than the window it would have to be pushed about."""
+        return int(self.ask("return document.scrollingElement.scrollWidth"))
+
+    def hard_to_hit(self) -> list[str]:
+        """What is lower than a fingertip."""
+        script = """
+            return [...document.querySelectorAll("a, button, input, select, summary")]
+                .filter((e) => e.checkVisibility() && !e.matches(".skip"))
+                .filter((e) => e.getBoundingClientRect().height < 44)
+                .map((e) => e.outerHTML);
+        """
+        return list(self.ask(script))
+
     def shoot(self, what: str) -> None:
         """Keep a picture of the page for somebody to look at."""
         self.driver.save_screenshot(str(self.folder / f"{self.name}-{what}.png"))

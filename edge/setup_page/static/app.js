@@ -1,7 +1,7 @@
 // The page: who is logged in, which view is shown, and what the device last said of itself.
 
 import { ApiError, call, onLoggedOut, session } from "/static/api.js";
-import { button, el, icon, toast } from "/static/dom.js";
+import { button, el, hush, icon, toast } from "/static/dom.js";
 import { Draw } from "/static/draw.js";
 import { choose, language, markDocument, t } from "/static/i18n.js";
 import { Login } from "/static/login.js";
@@ -40,6 +40,7 @@ function wanted() {
 
 function show() {
   view?.leave?.();
+  hush();
   markDocument();
   const inside = page.session.logged_in;
   const name = inside ? wanted() : "login";

@@ -35,7 +35,9 @@ export class Doctor {
     return this.found?.lines.find(({ id }) => id === item.rest.id) ?? null;
   }
 
-  ghostFor(item) {
-    return this.about(item)?.suggestion ?? null;
+  // The suggested line, unless it is drawn already.
+  suggestionFor(item) {
+    const found = this.about(item)?.suggestion;
+    return found && JSON.stringify(found.points) !== JSON.stringify(item.points) ? found : null;
   }
 }

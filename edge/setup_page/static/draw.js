@@ -60,7 +60,7 @@ export class Draw {
   }
 
   changed() {
-    this.canvas.ghost = this.doctor.ghostFor(this.sheet.item);
+    this.canvas.ghost = this.doctor.suggestionFor(this.sheet.item);
     this.saving.show();
     this.panel.show();
     this.canvas.draw();

@@ -141,17 +141,18 @@ export class Panel {
     if (item?.kind !== "line") return;
     const about = this.doctor.about(item);
     const edited = this.sheet.isEdited(item);
-    const key = JSON.stringify([document.documentElement.lang, item.key, about, edited]);
+    const key = JSON.stringify([document.documentElement.lang, item.key, item.points, item.rest.in, about]);
     if (this.findings.dataset.key === key) return;
     this.findings.dataset.key = key;
     const findings = about?.findings ?? [];
     const rows = findings.map((finding) => el("li", { class: finding.severity }, icon(finding.severity === "ok" ? "check" : "alert"), el("span", {}, said(finding))));
-    const use = about?.suggestion ? button(t("use_suggestion"), "second", () => this.adopt(about.suggestion), null, { id: "use-suggestion" }) : null;
+    const better = this.doctor.suggestionFor(item);
+    const use = better && button(t("use_suggestion"), "second", () => this.adopt(better), null, { id: "use-suggestion" });
     const parts = [
       el("span", { class: "label" }, t("doctor")),
       about && edited ? el("p", { class: "hint" }, t("doctor_dirty")) : null,
       rows.length ? el("ul", {}, rows) : el("p", { class: "hint" }, t("doctor_wait")),
-      ...[about?.suggestion, about?.no_suggestion].map((words) => words && el("p", { class: "hint" }, said(words))),
+      ...[better, about?.no_suggestion].map((words) => words && el("p", { class: "hint" }, said(words))),
       use,
     ];
     this.findings.replaceChildren(...parts.filter(Boolean));
