@@ -30,6 +30,7 @@ from edge.replay import replay as play
 from edge.scoring import LineScore, load_truth, overall, score, total_count_error
 from edge.sealing import canonical
 from edge.station import mqtt_settings
+from edge.support_cli import support_bundle
 from edge.terminal import (
     DEFAULT_CONFIG,
     ERR,
@@ -161,6 +162,7 @@ def replay_(
 cli.command()(audit)
 cli.command()(export)
 cli.command()(verify)
+cli.command("support-bundle")(support_bundle)
 cli.add_typer(models, name="models")
 cli.add_typer(doctor, name="doctor")
 
