@@ -93,7 +93,7 @@ def outbox(subject: Subject) -> Text:
 
 
 def verification(subject: Subject) -> Text:
-    """The verdict over the records of the month (of yesterday's, on the first day); what is verified stays in memory."""
+    """The verdict over this month's records; what is verified stays in memory."""
     now, config_ = datetime.now(UTC), _config_of(subject)
     month = month_of(now.strftime("%Y-%m"))
     try:

@@ -17,12 +17,22 @@ def picture(ending):
     return cv2.imencode(ending, np.zeros((40, 40, 3), np.uint8))[1].tobytes()
 
 
-@pytest.mark.parametrize("ending", [".jpg", ".png", ".bmp", ".tiff", ".webp", ".ppm"])
-def test_a_picture_is_found_whole_inside_text_and_in_base64(ending):
+@pytest.mark.parametrize(
+    ("ending", "kind"),
+    [
+        (".jpg", "a JPEG picture"),
+        (".png", "a PNG picture"),
+        (".bmp", "a bitmap"),
+        (".tiff", "a TIFF picture"),
+        (".webp", "a WebP picture or an AVI film"),
+        (".ppm", "a bitmap"),
+    ],
+)
+def test_a_picture_is_found_whole_inside_text_and_in_base64(ending, kind):
     raw = picture(ending)
-    assert found_in({"log.txt": raw}, [])
-    if ending not in {".bmp", ".ppm"}:  # too short a sign to look for inside of text
-        assert found_in({"log.txt": b"some text\n" + raw}, [])
+    assert f"log.txt: {kind}" in found_in({"log.txt": raw}, [])
+    if kind != "a bitmap":  # too short a sign to look for inside of text
+        assert f"log.txt: {kind}" in found_in({"log.txt": b"some text\n" + raw}, [])
     if ending in {".jpg", ".png", ".webp"}:
         assert "log.txt: a picture in base64" in found_in({"log.txt": b64encode(raw)}, [])
 
@@ -32,7 +42,7 @@ def test_a_picture_is_found_whole_inside_text_and_in_base64(ending):
     [
         "x S3cret:Mqtt! y",
         "S3cret%3AMqtt%21",
-        "S3cret:Mqtt!".encode().hex(),
+        b"S3cret:Mqtt!".hex(),
         b64encode(b"S3cret:Mqtt!").decode(),
         b64encode(b"lobby-001:S3cret:Mqtt!").decode(),
         b64encode(b"a-longer-name:S3cret:Mqtt!").decode(),
