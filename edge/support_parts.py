@@ -15,13 +15,13 @@ from pathlib import Path
 from edge import __version__, export_verb, verify_verb
 from edge.adapters import machine_facts
 from edge.adapters.certificate_facts import certificate_facts, key_facts
+from edge.adapters.data_folder import OUTBOX_FILE
 from edge.adapters.health import FILE_NAME as HEALTH_FILE
 from edge.adapters.model_catalog import load_catalog
 from edge.adapters.model_file import read_model
 from edge.adapters.outbox_statistics import outbox_statistics
 from edge.adapters.record_reader import read_streams
 from edge.adapters.system_log import last_lines
-from edge.app import OUTBOX_FILE
 from edge.config import Config
 from edge.config_sections import TlsSection
 from edge.errors import BadInputError

@@ -7,6 +7,7 @@ from typing import IO
 from edge.errors import OutboxError
 
 LOCK_FILE = "lock"
+OUTBOX_FILE = "outbox.sqlite"
 
 
 def claim(folder: Path) -> IO[bytes]:
