@@ -30,7 +30,7 @@ _SETTING_AND_VALUE = re.compile(
     r"""|[^\s"',}\]#\n][^,}\]\n]*?(?=\s+#|\s*[,}\]\n]|\s*$))""",
     re.IGNORECASE | re.MULTILINE,
 )
-_PIN = re.compile(r"((?:\bPIN|密码|口令)[^\d\n]{0,24})\d{4,10}", re.IGNORECASE)
+_PIN = re.compile(r"((?:\bPIN|密码|口令)[^\d\n]{0,80})\d{4,10}", re.IGNORECASE)
 _CREDENTIALS = re.compile(r"(\w[\w+.-]*://)[^\n]*@")
 """A password may itself hold / ? # @ or a blank: all up to the last @ of the line goes."""
 _QUERY = re.compile(r"""(://[^\s"'<>?#]*)[?#][^\s"'<>}\]]*""")

@@ -21,7 +21,7 @@ PAGES = [
 ]
 EVERY_PAGE = [Path("README.md"), *sorted(Path("docs").glob("*.md"))]
 WILDCARD = "…"
-SHORTEST_PIECE = 3
+SHORTEST_BYTES = 4  # ": " says nothing, 正常 does
 _BEFORE = re.compile(r"^(?:sudo (?:-u \S+ )?|ssh (?:-t )?\S+ )*")
 
 
@@ -50,7 +50,7 @@ def templates():
 def is_said(message):
     """Whether one text of the program has all pieces of a message, in this order."""
     pieces = [piece.strip() for piece in message.split(WILDCARD)]
-    pieces = [re.escape(piece) for piece in pieces if len(piece) >= SHORTEST_PIECE]
+    pieces = [re.escape(piece) for piece in pieces if len(piece.encode()) >= SHORTEST_BYTES]
     pattern = re.compile(".*".join(pieces))
     return bool(pieces) and any(pattern.search(text) for text in templates())
 
@@ -94,7 +94,7 @@ def problem_of(command):
     """What is wrong with a command line by `--help`: an unknown verb or option."""
     words = shlex.split(command)[1:]
     here = typer.main.get_command(cli.cli)
-    for names in iter(lambda: getattr(here, "commands", None), None):
+    while names := getattr(here, "commands", None):
         name = words.pop(0) if words else "…"
         if name == "…" or "|" in words:
             return None  # the page speaks of several
