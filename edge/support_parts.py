@@ -48,7 +48,6 @@ def about(subject: Subject) -> Text:
     folders = {"records.data_dir": subject.folder, "config": subject.path.parent}
     told = {"lobbycount": __version__, **machine_facts.software(), **machine_facts.state(folders)}
     if subject.config is not None:
-        told["config_hash"] = subject.config.hash()
         told["device.time_zone"] = subject.config.device.time_zone
     return _json(told)
 
