@@ -10,12 +10,16 @@ from pathlib import Path
 import pytest
 import typer
 
+from ruamel.yaml import YAML
+
 from edge import cli
+from edge.config import load
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 
 import install_sheet
 
+yaml = YAML(typ="safe", pure=True)
 PAGES = [
     Path("docs") / name for name in ("install-sheet.md", "operations.md", "troubleshooting.md")
 ]
@@ -123,6 +127,23 @@ def test_a_command_that_is_none_is_found_out():
     assert "no healt" in problem_of("lobbycount healt")
     assert "no --jason" in problem_of("lobbycount health --jason")
     assert "no sped" in problem_of("lobbycount doctor sped")
+
+
+def test_every_setting_shown_to_operators_can_be_used(tmp_path):
+    text = "".join(page.read_text("utf-8") for page in PAGES)
+    blocks = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    # And the settings within a sentence, as `setup_page: {enabled: true}`.
+    blocks += re.findall(r"`(\w+: \{[^`]*\})`", text)
+    assert len(blocks) > 3
+    example = Path("config/lobby.example.yaml").read_text("utf-8")
+    for number, block in enumerate(blocks):
+        document = yaml.load(example) | {}
+        for section, settings in yaml.load(block).items():
+            document[section] = {**document.get(section, {}), **settings}
+        path = tmp_path / f"{number}.yaml"
+        with path.open("w", encoding="utf-8") as file:
+            yaml.dump(document, file)
+        load(path)
 
 
 @pytest.mark.parametrize("page", [*EVERY_PAGE, Path("docs/README.md")], ids=lambda p: p.stem)
