@@ -18,7 +18,7 @@ STYLE = """
 @page { size: A4; margin: 9mm 10mm; }
 * { box-sizing: border-box; }
 body { margin: 0; background: #ddd; color: #000;
-  font: 9.1pt/1.32 "Noto Sans CJK SC", "Source Han Sans SC", "Microsoft YaHei", "PingFang SC",
+  font: 8.8pt/1.27 "Noto Sans CJK SC", "Source Han Sans SC", "Microsoft YaHei", "PingFang SC",
   "WenQuanYi Micro Hei", "WenQuanYi Zen Hei", sans-serif; }
 section { width: 210mm; min-height: 297mm; margin: 4mm auto; padding: 9mm 10mm; background: #fff; }
 h1 { margin: 0 0 1.5mm; font-size: 15pt; line-height: 1.15; border-bottom: 0.6mm solid #000; }
@@ -30,7 +30,7 @@ table.steps td:first-child { width: 8mm; font-weight: bold; text-align: right; }
 code { font-family: "DejaVu Sans Mono", "Noto Sans Mono CJK SC", monospace; font-size: 0.92em; }
 td code, p code { overflow-wrap: anywhere; }
 pre { margin: 0 0 1.8mm; padding: 1mm 1.5mm; border: 0.2mm solid #777; background: #f6f6f6;
-  font-size: 7.6pt; line-height: 1.28; white-space: pre-wrap; }
+  font-size: 7.4pt; line-height: 1.22; white-space: pre-wrap; }
 pre b { font-family: inherit; }
 @media print {
   body { background: #fff; }
@@ -70,7 +70,7 @@ def _blocks(side: str) -> Iterator[str]:
 
 def _table(lines: list[str]) -> str:
     head, _, *body = ([cell.strip() for cell in line.strip("|").split("|")] for line in lines)
-    kind = ' class="steps"' if body[0][0].isdecimal() else ""
+    kind = ' class="steps"' if body[-1][0].isdecimal() else ""
     rows = [
         f"<tr>{''.join(f'<{tag}>{_inline(cell)}</{tag}>' for cell in cells)}</tr>\n"
         for tag, cells in [("th", head), *(("td", cells) for cells in body)]

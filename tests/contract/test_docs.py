@@ -3,13 +3,14 @@
 import ast
 import re
 import shlex
+import subprocess
 import sys
 from functools import cache
 from pathlib import Path
+from shutil import which
 
 import pytest
 import typer
-
 from ruamel.yaml import YAML
 
 from edge import cli
@@ -171,6 +172,16 @@ def test_the_sheet_to_print_is_what_the_page_says_and_needs_nothing_from_elsewhe
     assert shown == install_sheet.page_of(install_sheet.SOURCE.read_text("utf-8"))
     assert shown.count("<section") == 2
     assert not re.search(r"<(?:script|link|img|iframe)|url\(|@import|src=|href=", shown)
+
+
+@pytest.mark.skipif(which("chromium") is None, reason="needs Debian's chromium")
+def test_each_language_of_the_sheet_is_one_page_of_paper(tmp_path):
+    paper = tmp_path / "sheet.pdf"
+    sheet = install_sheet.PAGE.absolute().as_uri()
+    command = ["chromium", "--headless", "--no-sandbox", "--disable-gpu"]
+    options = [f"--user-data-dir={tmp_path}/profile", f"--print-to-pdf={paper}", sheet]
+    subprocess.run([*command, *options], check=True, capture_output=True, timeout=120)
+    assert len(re.findall(rb"/Type /Page\b(?!s)", paper.read_bytes())) == 2
 
 
 def test_the_index_names_every_page():
