@@ -165,7 +165,7 @@ def _config_of(subject: Subject) -> Config:
 def _said_by(*arguments: str) -> Text:
     """Run a verb of this program as the operator would, and return what it prints."""
     done = subprocess.run(  # noqa: S603  this very program
-        [sys.executable, "-m", "edge", *arguments],
+        [sys.executable, "-P", "-m", "edge", *arguments],  # -P: nothing from where one stands
         capture_output=True,
         timeout=_WITHIN_S,
         check=False,
