@@ -64,6 +64,11 @@ def config(subject: Subject) -> Text:
     return Text(subject.text, subject.trouble and "it cannot be used, see check.txt")
 
 
+def kept_config(subject: Subject) -> Text:
+    """The last config that was good: it is in force while the file cannot be used."""
+    return Text(subject.kept() or "none is kept\n")
+
+
 def check(subject: Subject) -> Text:
     """What `lobbycount check` says."""
     return _said_by("check", str(subject.path))
@@ -206,6 +211,8 @@ PARTS: Sequence[Part] = (
     Part("check.txt", check, "lobbycount check 的输出", "what `lobbycount check` says"),
     Part("config.yaml", config, "配置文件（密码、用户名、地址已隐去）",
          "the config file; passwords, user names and addresses are hidden"),
+    Part("config-last-good.yaml", kept_config, "最后一次正确的配置（同样已隐去）",
+         "the last config that was good, with the same hidden"),
     Part("health.txt", health, "lobbycount health 的输出", "what `lobbycount health` says"),
     Part("health.json", health_file, "健康状态文件", "the health file"),
     Part("log.txt", log, f"服务日志的最后 {LOG_LINES} 行（地址已隐去）",

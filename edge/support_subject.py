@@ -1,5 +1,7 @@
 """What a support bundle is about: a config file, which may be broken, and what it leads to."""
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +16,14 @@ from edge.errors import ConfigError
 from edge.redaction import Redactor, Secret
 
 MOST_CONFIG_BYTES = 1_000_000
+KEPT_CONFIG = "config.last-good.yaml"
+"""In the data folder: what is in force while the file itself cannot be used."""
+_IN_TEXT = {
+    "records.data_dir": re.compile(r"""\bdata_dir:[ \t]*["']?([^"'#,}\n]+)"""),
+    "device.id": re.compile(r"""^device:.*?\bid:[ \t]*["']?([\w-]+)""", re.DOTALL | re.MULTILINE),
+    "device.tenant": re.compile(r"""\btenant:[ \t]*["']?([\w-]+)"""),
+}
+"""Where these are in a file that is no YAML."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,22 +39,45 @@ class Subject:
     trouble: str | None
     text: str | None
     document: object
-    folder: Path
-    dev: str
+    settings: Mapping[str, str]
+
+    @property
+    def folder(self) -> Path:
+        """The data folder, the usual one where the config does not tell."""
+        return self.path.parent / self.settings.get(
+            "records.data_dir", str(RecordsSection().data_dir)
+        )
+
+    @property
+    def dev(self) -> str:
+        """The device's id."""
+        return self.settings.get("device.id", "unknown")
+
+    def kept(self) -> str:
+        """Return the config that is kept for when the file cannot be used; may be empty."""
+        return _text(self.folder / KEPT_CONFIG) or ""
 
     def secrets(self) -> list[Secret]:
         """Return every secret value that is known on this machine."""
-        found = set(config_secrets(self.document, self.text or ""))
-        return sorted(found | set(secrets_of(self._named(), [self.folder, self.path.parent])))
+        kept = self.kept()
+        found = {
+            *config_secrets(self.document, self.text or ""),
+            *config_secrets(_parsed(kept), kept),
+        }
+        found |= set(secrets_of(self._named(), [self.folder, self.path.parent]))
+        return sorted(secret for secret in found if secret.value not in self._public())
 
     def redactor(self, secrets: list[Secret]) -> Redactor:
         """Return what hides them, and the addresses."""
-        hosts = config_hosts(self.document, self.text or "")
-        return Redactor(secrets, hosts, public=self.public())
+        kept = self.kept()
+        before = config_hosts(_parsed(kept), kept).items()
+        hosts = {host: name.replace("<", "<former-") for host, name in before}
+        hosts |= config_hosts(self.document, self.text or "")
+        return Redactor(secrets, hosts, public=self._public())
 
-    def public(self) -> frozenset[str]:
+    def _public(self) -> frozenset[str]:
         """Return what is in every message of the device, and so no secret as a user name."""
-        return frozenset({self.dev, self._setting("device.tenant") or ""})
+        return frozenset({self.dev, self.settings.get("device.tenant", "")})
 
     def _named(self) -> list[Path]:
         """Return the password files and keys that the config names."""
@@ -52,17 +85,10 @@ class Subject:
         found = [value for _, key, value in leaves(self.document) if key in named]
         return [self.path.parent / value for value in found]
 
-    def _setting(self, path: str) -> str | None:
-        return next((value for where, _, value in leaves(self.document) if where == path), None)
-
 
 def subject_of(path: Path) -> Subject:
     """Read a config file as far as it goes. Raises nothing: a broken one is what is reported."""
-    try:
-        with path.open("rb") as file:
-            text: str | None = file.read(MOST_CONFIG_BYTES).decode("utf-8", "replace")
-    except OSError:
-        text = None
+    text = _text(path)
     document = _parsed(text or "")
     config: Config | None = None
     trouble: str | None = None
@@ -72,11 +98,18 @@ def subject_of(path: Path) -> Subject:
         trouble = str(error)
     except Exception as error:  # what `load` did not foresee is the very thing to report
         trouble = f"{path}: {type(error).__name__}: {error}"
-    settings = {where: value for where, _, value in leaves(document)}
-    folder = path.parent / settings.get("records.data_dir", str(RecordsSection().data_dir))
-    return Subject(
-        path, config, trouble, text, document, folder, settings.get("device.id", "unknown")
-    )
+    in_text = {name: pattern.search(text or "") for name, pattern in _IN_TEXT.items()}
+    settings = {name: match[1].strip() for name, match in in_text.items() if match}
+    settings |= {where: value for where, _, value in leaves(document)}
+    return Subject(path, config, trouble, text, document, settings)
+
+
+def _text(path: Path) -> str | None:
+    try:
+        with path.open("rb") as file:
+            return file.read(MOST_CONFIG_BYTES).decode("utf-8", "replace")
+    except OSError:
+        return None
 
 
 def _parsed(text: str) -> object:

@@ -34,7 +34,7 @@ def make_bundle(
     be written; then there is no file.
     """
     subject = subject_of(config)
-    secrets = [each for each in subject.secrets() if each.value not in subject.public()]
+    secrets = subject.secrets()
     redactor = subject.redactor(secrets)
     wanted = [*PARTS, *((RECORDS,) if with_records else ())]
     texts: dict[str, str] = {}

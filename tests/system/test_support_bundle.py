@@ -32,7 +32,12 @@ mqtt:
   username: mqttuser7
   password_file: mqtt.password
 """
+KEPT = """\
+camera: {source: "rtsp://installer:Last-week-5ecret@192.168.1.65:554/ch/101"}
+mqtt: {username: mqttuser6}
+"""
 SECRETS = {
+    "kept": ["Last-week", "192.168.1.65", "mqttuser6"],
     "camera": ["installer", "Ca%24m", "Ca$m/Pw77", "Query5ecret", "192.168.1.64", "10.9.8.7"],
     "comment": ["0ldCamera"],
     "broker": ["mqttuser7", "Mqtt-5ecret!", "centre.example"],
@@ -43,6 +48,7 @@ LOG = """\
 2026-11-27T10:00:01+0800 lobbycount[77]: camera rtsp://installer:Ca%24m/Pw77@192.168.1.64:554/ch/102
 2026-11-27T10:00:02+0800 lobbycount[77]: setup page on http://192.168.1.20:8090, PIN 482913
 2026-11-27T10:00:03+0800 lobbycount[77]: refused by broker.centre.example.cn (mqttuser7)
+2026-11-27T10:00:04+0800 lobbycount[77]: mqttuser6 is not Last-week-5ecret
 """
 
 
@@ -70,6 +76,7 @@ def device(tmp_path, lab_ca):
     pin = {"salt": "c2FsdHNhbHQ0Mg", "hash": "9b1c0ffee5ca1ab1e", "made_at": "2026-11-27T10:00:00Z"}
     (data / "setup-pin.json").write_text(json.dumps(pin), "utf-8")
     (data / "setup-sessions.json").write_text('[{"token": "Zk3bQ8session"}]', "utf-8")
+    (data / "config.last-good.yaml").write_text(KEPT, "utf-8")
     (data / "setup-audit.jsonl").write_text('{"from": "192.168.1.33", "pin": "482913"}', "utf-8")
     return tmp_path
 
@@ -130,6 +137,7 @@ def test_a_bundle_tells_how_the_device_is_and_holds_no_secret_picture_or_count(d
     assert json.loads(texts["about.json"])["lobbycount"]
     assert texts["config.yaml"].count("\n") == CONFIG.count("\n")  # the line numbers stay
     assert "<camera>:554/ch/102" in texts["config.yaml"]
+    assert "<former-camera>:554/ch/101" in texts["config-last-good.yaml"]
     assert "refused by <broker> (***)" in texts["log.txt"]
     outbox = json.loads(texts["outbox.json"])
     assert outbox["quick_check"] == ["ok"]
@@ -208,6 +216,9 @@ def test_what_is_broken_is_what_it_reports(device, broken, part, words):
     assert words in texts[part]
     assert leaked(texts) == []
     assert json.loads(texts["about.json"])["disks"]
+    if broken in {not_yaml, one_setting_wrong}:
+        assert json.loads(texts["outbox.json"])["quick_check"] == ["ok"]
+        assert "support bundle: lobby-a, " in texts["MANIFEST.txt"]
     assert "Traceback" not in done.stderr
 
 
