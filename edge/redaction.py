@@ -56,9 +56,13 @@ class Secret:
 
 
 def spellings(value: str) -> tuple[str, ...]:
-    """Return how a value may stand in text: as it is, in a URL, in JSON."""
+    """Return how a value may stand in text: as it is, in a URL, in JSON, in quotes of YAML."""
     inside = [json.dumps(value, ensure_ascii=plain)[1:-1] for plain in (False, True)]
-    return tuple(dict.fromkeys([value, quote(value, safe=""), quote(value), *inside]))
+    return tuple(
+        dict.fromkeys(
+            [value, quote(value, safe=""), quote(value), *inside, value.replace("'", "''")]
+        )
+    )
 
 
 def can_be_searched(value: str) -> bool:

@@ -20,6 +20,7 @@ from edge.adapters.health import FILE_NAME as HEALTH_FILE
 from edge.adapters.model_catalog import load_catalog
 from edge.adapters.model_file import read_model
 from edge.adapters.outbox_statistics import outbox_statistics
+from edge.adapters.plain_file import read_plain
 from edge.adapters.record_reader import read_streams
 from edge.adapters.system_log import last_lines
 from edge.config import Config
@@ -32,6 +33,7 @@ from edge.support_subject import Subject
 RECORDS_OF_S = 48 * 3600
 LOG_LINES = 2000
 _MOST_FILES = 300
+_MOST_HEALTH_BYTES = 100_000
 _WITHIN_S = 90.0
 
 
@@ -60,7 +62,7 @@ def packages(_subject: Subject) -> Text:
 def config(subject: Subject) -> Text:
     """The config file as it is; what is secret in it is hidden afterwards."""
     if subject.text is None:
-        return Text("", subject.trouble)
+        return Text("", subject.trouble or f"{subject.path}: is a link; give the file itself")
     return Text(subject.text, subject.trouble and "it cannot be used, see check.txt")
 
 
@@ -83,7 +85,7 @@ def health_file(subject: Subject) -> Text:
     """The health file itself."""
     path = subject.folder / HEALTH_FILE
     age_s = time.time() - path.stat().st_mtime
-    return Text(f"{path.read_text('utf-8', errors='replace')}\nage_s: {age_s:.0f}\n")
+    return Text(f"{read_plain(path, _MOST_HEALTH_BYTES)}\nage_s: {age_s:.0f}\n")
 
 
 def log(_subject: Subject) -> Text:

@@ -8,6 +8,7 @@ from pathlib import Path
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from edge.adapters.plain_file import read_plain
 from edge.adapters.secret_files import secrets_of
 from edge.config import Config, load
 from edge.config_secrets import config_hosts, config_secrets, leaves
@@ -106,8 +107,7 @@ def subject_of(path: Path) -> Subject:
 
 def _text(path: Path) -> str | None:
     try:
-        with path.open("rb") as file:
-            return file.read(MOST_CONFIG_BYTES).decode("utf-8", "replace")
+        return read_plain(path, MOST_CONFIG_BYTES)
     except OSError:
         return None
 

@@ -35,7 +35,11 @@ def write_whole(path: Path, content: bytes) -> None:
     """Write a file that is there whole or not at all. Raises BundleError naming it."""
     draft = path if _is_special(path) else path.with_name(path.name + ".part")
     try:
-        draft.write_bytes(content)
+        if draft != path:
+            draft.unlink(missing_ok=True)
+        # "x": made with sudo where others may write, it must not go through a link of theirs.
+        with draft.open("wb" if draft == path else "xb") as file:
+            file.write(content)
         if draft != path:
             draft.replace(path)
     except OSError as error:

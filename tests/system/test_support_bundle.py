@@ -240,6 +240,21 @@ def test_what_the_redaction_cannot_know_stops_it_and_names_the_part_not_the_secr
     assert "未生成诊断包" in done.stderr
 
 
+def test_a_link_of_the_service_leads_nowhere(device):
+    """It is made with sudo, and the service may write to its data folder."""
+    other = device / "for-root-only"
+    other.write_text("root:$6$another-secret\n", "utf-8")
+    for name in ("health.json", "config.last-good.yaml"):
+        path = device / "data" / name
+        path.unlink(missing_ok=True)
+        path.symlink_to(other)
+    (device / "bundle.zip.part").symlink_to(other)
+    done, texts = bundle(device)
+    assert done.returncode == 0, done.stderr
+    assert [name for name, text in texts.items() if "another-secret" in text] == []
+    assert other.read_text("utf-8") == "root:$6$another-secret\n"
+
+
 def limit_files():
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 
