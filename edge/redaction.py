@@ -26,7 +26,7 @@ SENSITIVE = re.compile(_SETTING, re.IGNORECASE)
 """Names of settings whose value is nobody else's business; a `password_file` is only a path."""
 _SETTING_AND_VALUE = re.compile(
     rf"""(?<![\w-])({_SETTING}["']?[ \t]*[:=][ \t]*)"""
-    r"""("(?:[^"\\\n]|\\.)*"|'[^'\n]*'|[|>][-+\d]*(?:[ \t]+#[^\n]*)?(?:\n+[ \t]+[^\n]*)+"""
+    r"""("(?:[^"\\\n]|\\.)*"|'(?:[^'\n]|'')*'|[|>][-+\d]*(?:[ \t]+#[^\n]*)?(?:\n+[ \t]+[^\n]*)+"""
     r"""|[^\s"',}\]#\n][^,}\]\n]*?(?=\s+#|\s*[,}\]\n]|\s*$))""",
     re.IGNORECASE | re.MULTILINE,
 )
