@@ -77,7 +77,7 @@ def test_what_is_no_secret_stays(text):
         ("设置页 PIN 码：482913", "482913"),
         ("PIN（仅显示一次，请记下） setup page PIN, shown only now, note it: 48291377", "48291377"),
         ("password: 'it''s half'", "half"),
-        ('{"password": "a\\\\"half"}', "half"),
+        ('{"password": "a\\"half"}', "half"),
         ("Cookie: lobbycount_session=Zk3bQ8", "Zk3bQ8"),
         ('{"csrf": "q8Zk3b"}', "q8Zk3b"),
         ("File /home/zhangsan/lobby.yaml", "zhangsan"),
