@@ -4,7 +4,8 @@ import os
 import shutil
 import subprocess
 
-UNIT = "lobbycount.service"
+UNIT = "lobbycount*"
+"""A pattern of journalctl: a machine with several cameras has a unit for each."""
 _WITHIN_S = 30.0
 _AS_IT_IS = {"LC_ALL": "C.UTF-8", "SYSTEMD_COLORS": "0", "SYSTEMD_PAGER": ""}
 
