@@ -103,6 +103,12 @@ class Panel:
                 if self._asking and self._still is None:
                     self._make_still(step.item)
 
+    def follow(self, zone: tzinfo) -> None:
+        """Let days begin on another clock from now on; the counting thread's."""
+        with self._lock:
+            if zone != self._zone:
+                self._zone, self._day = zone, (0, 0)
+
     def reading(self) -> Reading:
         """Return what is shown now; any thread."""
         with self._lock:

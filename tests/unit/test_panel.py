@@ -85,6 +85,16 @@ def test_at_midnight_today_begins_with_what_is_stored_of_it():
     assert panel.reading().live == {}
 
 
+def test_another_time_zone_begins_its_own_day():
+    asked = []
+    panel = a_panel(lambda t0_ms, t1_ms: asked.append((t0_ms, t1_ms)) or {})
+    berlin = ZoneInfo("Europe/Berlin")
+    for zone in (SHANGHAI, berlin, berlin):
+        panel.follow(zone)
+        panel.show(a_step(1.0))
+    assert asked == [day_of(NOON_MS, SHANGHAI), day_of(NOON_MS + 1000, berlin)]
+
+
 def test_what_is_seen_now_is_shown():
     panel = a_panel()
     assert panel.reading().seen is CoverageReason.RESTART
