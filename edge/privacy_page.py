@@ -33,6 +33,7 @@ ul{{margin:.3rem 0;padding-left:1.3rem}} li{{margin:.25rem 0}}
 """
 _SIGN_STYLE = f"""
 @page{{size:A4 portrait;margin:14mm}}
+@media screen{{body{{padding:8mm 4mm}}}}
 *{{box-sizing:border-box}}
 body{{margin:0 auto;max-width:182mm;font:13pt/1.5 {_FONTS};color:#111;background:#fff}}
 header{{border:3pt solid #111;border-radius:4mm;padding:6mm;text-align:center}}
@@ -76,7 +77,7 @@ def page(paragraphs: Sequence[Paragraph], title: str, lang: Lang) -> str:
 def sign(place: str, details: PrivacyDetails, interval_min: int) -> str:
     """Return the notice for the door, one A4 page. place: what people call it."""
     does = (
-        f"{measured(details, 'zh')}，每 {interval_min} 分钟一个合计数",
+        f"统计{measured(details, 'zh')}，每 {interval_min} 分钟一个合计数",
         f"Counted: {measured(details, 'en')}; one sum every {interval_min} minutes",
     )
     rows = (

@@ -29,9 +29,10 @@ from edge.errors import BrokerError
 from edge.payloads import unpacked
 from edge.setup_page.pin import new_pin
 
-FPS, PICTURES = 8.0, 48
+FPS, PICTURES = 8.0, 96
+"""Twelve seconds; it is stopped as soon as all has been looked at."""
 RUN_LIMIT_S = 120.0
-_LOOKS = 4
+_LOOKS = 3
 _PAGES = (
     "/", "/privacy", "/sign", "/api/session", "/api/state", "/api/drawings", "/api/doctor",
     "/api/tally", "/api/still",
@@ -139,6 +140,7 @@ def _run(file: Path, found: Probe) -> None:
         try:
             _look_into_memory(run, found)
             found.answers = visit(found.config.setup_page.port, pin, _PAGES)
+            run.terminate()
             found.code = run.wait(RUN_LIMIT_S)
         except (subprocess.TimeoutExpired, OSError):
             found.code = None

@@ -86,9 +86,9 @@ PROMISES = (
             "Every message has a published schema that allows no other field.",
         ),
         Said(
-            "接收标记画面运行期间的全部消息，逐条比对格式，并查找标记画面。",
-            "All messages of a run on the unmistakable clip are received, held against their"
-            " schema and searched for it.",
+            "接收标记画面运行期间的全部消息和设置页的全部应答，逐条比对格式，并查找标记画面。",
+            "All messages of a run on the unmistakable clip, and all answers of its set-up page, are"
+            " held against what they may say and searched for it.",
         ),
     ),
     Promise(
@@ -288,7 +288,7 @@ PROMISES = (
             "The privacy topic, the page, the sign and this check use the same data.",
         ),
         Said(
-            "把运行中发布的声明与配置逐项比较。",
+            "把试运行发布的声明与配置逐项比较。",
             "The statement that a run publishes is compared with its config, field by field.",
         ),
         public=False,

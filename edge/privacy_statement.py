@@ -45,7 +45,9 @@ class Statement:
         return sign(self.site or self.device, self.details, self.interval_min)
 
     def _paragraphs(self, lang: Lang) -> list[Paragraph]:
-        promised = [each.said[lang] for each in PROMISES if each.public]
+        lab = self.details.mode == "lab"  # nobody had to confirm anything
+        told = [p for p in PROMISES if p.public and not (lab and p.id == "answered-for")]
+        promised = [each.said[lang] for each in told]
         return bullets(
             lang,
             place=self.site or self.device,

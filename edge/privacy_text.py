@@ -108,7 +108,7 @@ def _chinese(
                 f"不足 {details.suppressed_under} 人次时不给平均停留或等候时间。",
             ),
         ),
-        Paragraph("不做什么", promised),
+        Paragraph("我们承诺", promised),
         Paragraph(
             "保留与传输",
             (
@@ -156,7 +156,7 @@ def _english(
                 f"No mean stay or wait is given for fewer than {details.suppressed_under} visits.",
             ),
         ),
-        Paragraph("What is not done", promised),
+        Paragraph("What is promised", promised),
         Paragraph(
             "What is kept and sent",
             (

@@ -48,6 +48,14 @@ WORDS = {
     "HoursSection.weekly": ("Hours of each weekday.", "每周开放时间"),
     "HoursSection.closed": ("Days that are closed.", "闭馆日"),
     "HoursSection.special": ("Days with hours of their own.", "特殊日期，如调休上班"),
+    "SetupPageSection": ("The device's own page, to draw lines; off by default.", "设置页面"),
+    "SetupPageSection.network": (
+        "lan: reachable on the local network, by TLS.",
+        "lan：局域网可访问",
+    ),
+    "SetupPageSection.auto_off_min": ("It closes itself after so long.", "自动关闭（分钟）"),
+    "SetupPageSection.still": ("A mosaic of the picture, 15 min after a login.", "马赛克静态图"),
+    "PrivacySection": ("What visitors are told, and who answers for it.", "隐私声明与责任单位"),
 }
 """English and Chinese, by model and setting; what is not here has its name and its examples."""
 

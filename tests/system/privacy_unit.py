@@ -107,16 +107,18 @@ class Unit:
             self.process.kill()
 
     def _wait_until_counting(self):
+        self.wait_for(lambda r: r.frames and r.video == "ok" and r.broker == "connected")
+
+    def wait_for(self, ask):
+        """Return the first answer about the health report that is not empty."""
         pause, until = threading.Event(), time.monotonic() + WAIT_S
         while time.monotonic() < until:
             assert self.process.poll() is None, self.log.read_text("utf-8")
             try:
-                report, _ = read_report(self.data)
+                if answer := ask(read_report(self.data)[0]):
+                    return answer
             except BadInputError:
-                pause.wait(0.1)
-                continue
-            if report.frames and report.video == "ok" and report.broker == "connected":
-                return
+                pass  # not written yet
             pause.wait(0.1)
         raise AssertionError(self.log.read_text("utf-8"))
 

@@ -11,9 +11,11 @@ import pytest
 from typer.testing import CliRunner
 
 from edge.acknowledgement import POINTS
+from edge.adapters.last_good import save_last_good
 from edge.answered_for import require_acknowledgement, what_is_missing
 from edge.cli import cli
 from edge.config import load
+from edge.config_start import configured
 from edge.errors import AcknowledgementError, LobbyCountError
 
 CONFIG = """
@@ -57,7 +59,7 @@ def test_run_refuses_in_both_languages_and_check_says_why(file):
     run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert run.returncode == 2
     assert "nobody has confirmed the installation yet" in run.stderr
-    assert "正式模式不能启动：还没有安装确认" in run.stderr
+    assert "正式模式须先确认：还没有安装确认" in run.stderr
     assert "lobbycount privacy acknowledge -c FILE" in run.stderr
     assert not (file.parent / "data").exists(), "nothing was begun"
     check = lobbycount("check", file)
@@ -181,3 +183,20 @@ def test_the_sign_and_the_statement_are_written_from_the_same_config(file, tmp_p
     assert wrong.returncode == 2
     assert "cannot be written" in wrong.stderr
     assert lobbycount("privacy", "statement", "-c", file, "--lang", "de").returncode == 2
+
+
+@pytest.mark.parametrize(("before", "mode"), [("production", "production"), ("lab", None)])
+def test_after_a_power_cut_the_last_good_config_stands_in_unless_it_is_of_the_lab(
+    confirmed, before, mode
+):
+    text = confirmed.read_text("utf-8").replace("mode: production", f"mode: {before}")
+    save_last_good(confirmed.parent / "data", confirmed, text)
+    write(confirmed, contact="021-2")
+    start = configured(confirmed, None)
+    if mode is None:
+        with pytest.raises(AcknowledgementError):
+            require_acknowledgement(start.config)
+    else:
+        require_acknowledgement(start.config)
+        assert start.config.privacy.contact == "021-1"
+        assert "changed since it was confirmed: contact" in start.state.errors[0]

@@ -7,6 +7,7 @@ that it breaks may be called broken.
 import json
 import os
 import shutil
+import signal
 import socket
 import sqlite3
 import subprocess
@@ -208,6 +209,24 @@ def test_a_unit_that_does_not_run_is_never_passed(unit, tmp_path):
     not_run = {look.promise for look in looks if look.not_run}
     assert {"pictures-forgotten", "memory-not-written", "connections-configured"} <= not_run
     assert {"tracks-stay", "secrets-kept"} <= not_run
+
+
+def test_an_edit_that_nobody_confirmed_is_refused_while_counting_goes_on(unit):
+    good = unit.file.read_text("utf-8")
+    unit.file.write_text(good.replace("021-12345678", "021-87654321"), "utf-8")
+    try:
+        unit.process.send_signal(signal.SIGHUP)
+        trouble = unit.wait_for(lambda report: report.config_trouble)
+        line = 1 + good[: good.index("privacy:")].count("\n")
+        said = f"lobby.yaml:{line}: privacy.mode: production: changed since it was confirmed"
+        assert said in trouble
+        assert "正式模式须先确认：确认之后已改动：联系方式" in trouble
+        frames = unit.wait_for(lambda report: report.frames)
+        unit.wait_for(lambda report: report.frames > frames)
+    finally:
+        unit.file.write_text(good, "utf-8")
+        unit.process.send_signal(signal.SIGHUP)
+    unit.wait_for(lambda report: report.config_trouble is None)
 
 
 # --- What it has stored -----------------------------------------------------------------------

@@ -106,7 +106,7 @@ def test_the_privacy_statement_and_the_sign_are_for_everybody(device):
     for answer in (chinese, english, browser.get("/sign")):
         style = answer.body.decode().split("<style>")[1].split("</style>")[0]
         digest = b64encode(hashlib.sha256(style.encode()).digest()).decode()
-        assert f"style-src 'self' 'sha256-{digest}'" in answer.headers["content-security-policy"]
+        assert f"; style-src 'self' 'sha256-{digest}'" in answer.headers["content-security-policy"]
 
 
 def test_the_line_doctor_looks_at_who_has_passed(device):
@@ -133,7 +133,7 @@ def test_the_operator_confirms_the_view(device):
 def test_no_still_unless_the_config_allows_it(device):
     device.see()
     assert device.visitor().get("/api/still").status == 403
-    assert not device.panel._wanted
+    assert not device.panel._asking
 
 
 def test_a_still_is_a_coarse_mosaic_made_on_request_within_15_minutes_of_the_login(tmp_path):
@@ -145,7 +145,7 @@ def test_a_still_is_a_coarse_mosaic_made_on_request_within_15_minutes_of_the_log
         answers = []
         asking = threading.Thread(target=lambda: answers.append(visitor.get("/api/still")))
         asking.start()
-        wait_until(lambda: device.panel._wanted, "a still asked for")
+        wait_until(lambda: device.panel._asking, "a still asked for")
         device.see(1, noise)
         asking.join()
         (answer,) = answers

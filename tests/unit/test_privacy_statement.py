@@ -8,7 +8,7 @@ import pytest
 
 from edge.config import load
 from edge.errors import ConfigError
-from edge.privacy_promises import PROMISES
+from edge.privacy_promises import PROMISES, promise
 from edge.privacy_statement import statement
 from edge.privacy_text import LAB_NOTICE
 
@@ -87,6 +87,7 @@ def test_lab_plain_text_and_what_is_not_filled_in_are_said(tmp_path):
     assert "实验模式" in said.text("zh")
     assert "未加密" in said.text("zh")
     assert "责任单位：未填写" in said.text("zh")
+    assert promise("answered-for").said.zh not in said.text("zh")
     assert "Lab mode" in said.text("en")
     assert "plain text" in said.text("en")
     assert "实验模式" in said.sign()
