@@ -18,7 +18,7 @@ from edge.adapters.camera_opencv import ClipSource, LiveSource, open_source
 from edge.adapters.camera_paced import PacedSource
 from edge.adapters.camera_watched import WatchedView
 from edge.adapters.clock import RecordingClock, SystemClock, boot_id
-from edge.adapters.data_folder import OUTBOX_FILE, claim
+from edge.adapters.data_folder import OUTBOX_FILE, claim, claim_name
 from edge.adapters.detections_mot import MotDetections
 from edge.adapters.detector_gated import GatedDetector
 from edge.adapters.detectors import open_detector
@@ -167,6 +167,7 @@ def run_device(
         source = open_source(camera.source, camera.fps, camera.masks, clock)
         stack.callback(source.close)
         stack.enter_context(claim(config.records.data_dir))
+        stack.enter_context(claim_name(config.device.tenant, config.device.id))
         outbox = SqliteOutbox(config.records.data_dir / OUTBOX_FILE, config.device.id)
         stack.callback(outbox.close)
         beats = Heartbeats(clock.monotonic)

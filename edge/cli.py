@@ -34,6 +34,7 @@ from edge.scoring import LineScore, load_truth, overall, score, total_count_erro
 from edge.sealing import canonical
 from edge.setup_cli import setup
 from edge.station import mqtt_settings
+from edge.support_cli import support_bundle
 from edge.terminal import (
     DEFAULT_CONFIG,
     ERR,
@@ -172,6 +173,7 @@ def replay_(
 cli.command()(audit)
 cli.command()(export)
 cli.command()(verify)
+cli.command("support-bundle")(support_bundle)
 cli.add_typer(models, name="models")
 cli.add_typer(doctor, name="doctor")
 cli.add_typer(setup, name="setup")

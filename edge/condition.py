@@ -18,7 +18,7 @@ class Words:
 
 OK = Words("ok", "正常", "All is well")
 STARTING = Words("starting", "正在启动", "Starting")
-CLOSED = Words("closed", "非开放时间，不计数", "Closed now, nothing is counted")
+CLOSED = Words("closed", "非开放时间（仍在计数）", "Closed now (people are counted all the same)")
 CLOCK = Words(
     "clock",
     "时间未同步（数据已保存）：请检查能否访问时间服务器",
@@ -64,9 +64,9 @@ def state_of(
         *_costing_counts(health, seen, config_errors),
         *_only_delaying(connected=connected, waits_for_time=waits_for_time),
     ]
-    if closed:
-        return CLOSED, [p for p in found if p.code not in set(_VIDEO)]
-    return (found[0] if found else OK), found
+    if closed:  # then the lights are off
+        found = [each for each in found if each.code != CoverageReason.DARK]
+    return (found[0] if found else CLOSED if closed else OK), found
 
 
 def _costing_counts(health: Health, seen: CoverageReason | None, config_errors: int) -> list[Words]:

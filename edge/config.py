@@ -7,6 +7,7 @@ and all problems of a file are told at once.
 import hashlib
 import json
 from datetime import UTC, tzinfo
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -35,8 +36,9 @@ from edge.errors import ConfigError
 from edge.hours import Hours
 from edge.providers import Provider
 
-LARGEST_BYTES = 262_144
-"""Of the file: 32 lines and 32 zones of a hundred corners each are half of it."""
+LARGEST_BYTES = 131_072
+"""Of the file: 32 lines and 32 zones of a hundred corners each fit."""
+_DEEPEST = 200
 _MOST_VALUES = 50_000
 
 
@@ -252,6 +254,7 @@ def parse(path: Path, text: str) -> Any:
     """Read YAML, with its line marks. Raises ConfigError, `file:line: …`."""
     yaml = YAML(typ="rt", pure=True)
     try:
+        _check_depth(text)
         document = yaml.load(text)
     except RecursionError as error:
         raise ConfigError(f"{path}:1: not valid YAML: nested too deep") from error
@@ -272,6 +275,13 @@ def parse(path: Path, text: str) -> Any:
             " start from config/lobby.example.yaml"
         )
     return document
+
+
+def _check_depth(text: str) -> None:
+    """Raise RecursionError for brackets in brackets: the reader's time grows quadratically."""
+    ways = {"[": 1, "{": 1, "]": -1, "}": -1}
+    if max(accumulate(ways.get(c, 0) for c in text), default=0) > _DEEPEST:
+        raise RecursionError
 
 
 def _check_size(path: Path, document: Any) -> None:

@@ -57,3 +57,7 @@ class BrokerError(LobbyCountError):
 
 class MessageError(LobbyCountError):
     """A received payload is not a message of this contract."""
+
+
+class BundleError(LobbyCountError):
+    """The support bundle cannot be written, or must not leave the device as it is."""

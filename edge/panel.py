@@ -79,7 +79,7 @@ class Panel:
         self._today: Counter[tuple[str, Outcome]] = Counter()
         self._day = (0, 0)
         self._feet = FootPaths()
-        self._wanted = False
+        self._asking = 0
         self._still: Image | None = None
         self._still_at: float | None = None
         self._begin_day(utc_ms(started_at))
@@ -100,8 +100,14 @@ class Panel:
             if isinstance(step.item, Frame):
                 self._frames += 1
                 self._aspect = step.item.aspect
-                if self._wanted:
+                if self._asking and self._still is None:
                     self._make_still(step.item)
+
+    def follow(self, zone: tzinfo) -> None:
+        """Let days begin on another clock from now on; the counting thread's."""
+        with self._lock:
+            if zone != self._zone:
+                self._zone, self._day = zone, (0, 0)
 
     def reading(self) -> Reading:
         """Return what is shown now; any thread."""
@@ -124,14 +130,18 @@ class Panel:
         """Ask for one mosaic and wait for it; None when there is no picture. Any other thread."""
         until = monotonic() + wait_s
         with self._still_there:
-            self._wanted = True
-            while self._still is None:
-                left_s = until - monotonic()
-                if left_s <= 0 or not self._still_there.wait(left_s):
-                    self._wanted = False
-                    return None
-            still, self._still = self._still, None
-            return still
+            self._asking += 1
+            try:
+                while self._still is None:
+                    left_s = until - monotonic()
+                    if left_s <= 0 or not self._still_there.wait(left_s):
+                        return None
+                still, self._still = self._still, None
+                return still
+            finally:
+                self._asking -= 1
+                if not self._asking:
+                    self._still = None  # nobody is left to fetch it
 
     def _begin_day(self, now_ms: int) -> None:
         self._day = day_of(now_ms, self._zone)
@@ -145,6 +155,6 @@ class Panel:
     def _make_still(self, frame: Frame) -> None:
         if self._still_at is not None and frame.at - self._still_at < STILL_EVERY_S:
             return
-        self._still_at, self._wanted = frame.at, False
+        self._still_at = frame.at
         self._still = self._mosaic(frame.image)
-        self._still_there.notify_all()
+        self._still_there.notify()

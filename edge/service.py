@@ -20,6 +20,7 @@ from edge.adapters.camera_paced import PacedSource
 from edge.calibration import Calibration, Conditions
 from edge.config import Config
 from edge.config_in_force import ConfigInForce
+from edge.config_sections import find_time_zone
 from edge.config_watch import ConfigWatch, Edit
 from edge.heartbeats import Heartbeats, Part
 from edge.monitor import Monitor
@@ -149,6 +150,7 @@ class Service:
         if self._panel is None:
             return
         try:
+            self._panel.follow(find_time_zone(self._shown.config.device.time_zone))
             self._panel.show(step)
         except Exception:
             _log.exception("panel.failed")

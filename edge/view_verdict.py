@@ -25,8 +25,8 @@ class ViewSettings:
         bends to the lens or wipes it in less than 10.
     agreeing: share of the looks of that time which have to say so.
     recover_s: so long the view is healthy before that is said.
-    frozen_s: one picture repeated exactly for so long, three times the longest usual distance
-        between an encoder's whole pictures (20 s). None: not asked, a clip may stand still.
+    frozen_s: one picture repeated exactly for so long: an encoder that skips what does not
+        change makes several whole pictures meanwhile. None: not asked, a clip may stand still.
     dark_grey: a quarter of the picture is brighter, of 255; below the detector loses half.
     lost: agreement of coarse directions, of the usual one, below which it is another view.
     in_place: agreement of edges, of the usual one, that needs no search for a displacement.

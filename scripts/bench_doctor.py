@@ -18,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import numpy as np
 from accuracy.clips import SHARED, Clip, known, labels_of, truth_of
 from accuracy.detections import Footage, chosen_frames, detectors_of, footage
 from accuracy.line_faults import FEW_FPS, Fault, Scene, faults
@@ -27,7 +28,7 @@ from edge.config_drawings import LineSection
 from edge.line_doctor import Diagnosis, LineDoctor
 from edge.line_findings import Code, Severity
 from edge.scoring import Truth, pair
-from edge.vocabulary import Crossing, Line
+from edge.vocabulary import Crossing, Line, Outcome
 
 MODEL = "nanodet-g-416-int8"
 LEFT_OUT = ("TUD-Campus", "TUD-Stadtmitte", "KITTI-17")
@@ -37,7 +38,11 @@ GOOD_ERROR = 0.10
 
 @dataclass(frozen=True)
 class Case:
-    """One line over one clip. kind: the fault, or `good`; bad: codes that were called bad."""
+    """One line over one clip. kind: the fault, or `good`; bad: codes that were called bad.
+
+    right, wrong: passages by the labels over that very line. meant: those over the good line
+    that the fault was made from; counted: how many were counted, both ways together.
+    """
 
     clip: str
     detector: str
@@ -49,9 +54,12 @@ class Case:
     is_judged: bool
     right: int
     wrong: int
+    meant: int = 0
+    counted: int = 0
     suggested: bool = False
     suggested_right: int = 0
     suggested_wrong: int = 0
+    suggested_counted: int = 0
 
     @property
     def error(self) -> float:
@@ -112,6 +120,10 @@ class Run:
     counted: Sequence[Crossing]
     better: Line | None
 
+    def passages(self, line: Line) -> int:
+        ways = (Outcome.IN, Outcome.OUT)
+        return sum(c.line == line.id and c.outcome in ways for c in self.counted)
+
 
 def fault_runs(clip: Clip, seen: Footage, few: Footage, lines: Sequence[Line]) -> Iterator[Run]:
     labels = labels_of(clip)
@@ -144,9 +156,17 @@ def fault_cases(clip: Clip, seen: Footage, few: Footage, lines: Sequence[Line]) 
     for run in runs:
         score = scored(truth, run.fault.line.id, run.counted)
         case = case_of(clip, seen, run.diagnosis, score, run.fault)
+        meant = sum(c.line == case.line for c in seen.truth.certain)
+        case = replace(case, meant=meant, counted=run.passages(run.fault.line))
         if run.better is not None:
             right, wrong = scored(truth, run.better.id, run.counted)
-            case = replace(case, suggested=True, suggested_right=right, suggested_wrong=wrong)
+            case = replace(
+                case,
+                suggested=True,
+                suggested_right=right,
+                suggested_wrong=wrong,
+                suggested_counted=run.passages(run.better),
+            )
         yield case
 
 
@@ -221,7 +241,9 @@ def show_gain(kind: str, group: Sequence[Case]) -> None:
         f"  {kind:<14} {len(some):>3} of {len(group):<3}"
         f" {total(some, 'right'):>5} + {total(some, 'wrong'):<4} →"
         f" {total(some, 'suggested_right'):>5} + {total(some, 'suggested_wrong'):<4}"
-        f" error {rate(some, ''):.1%} → {rate(some, 'suggested_'):.1%}; worse in {len(worse)}:"
+        f" wrong {rate(some, ''):.1%} → {rate(some, 'suggested_'):.1%};"
+        f" off what was meant {off(some, 'counted'):.0%} → {off(some, 'suggested_counted'):.0%};"
+        f" worse in {len(worse)}:"
         f" {', '.join(f'{c.clip} {c.detector} {c.line}' for c in worse)}"
     )
 
@@ -245,6 +267,11 @@ def total(group: Sequence[Case], name: str) -> int:
 def rate(group: Sequence[Case], prefix: str) -> float:
     wrong = total(group, f"{prefix}wrong")
     return wrong / max(1, wrong + total(group, f"{prefix}right"))
+
+
+def off(group: Sequence[Case], name: str) -> float:
+    """Median over cases of how far the count is from the passages over the line that was meant."""
+    return float(np.median([abs(getattr(c, name) - c.meant) / max(1, c.meant) for c in group]))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

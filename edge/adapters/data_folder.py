@@ -1,10 +1,11 @@
-"""The folder of a device's data: made when missing, used by one process at a time."""
+"""What one process at a time may have on a machine: a folder of data, and the name of a device."""
 
 import fcntl
+import socket
 from pathlib import Path
 from typing import IO
 
-from edge.errors import OutboxError
+from edge.errors import ConfigError, OutboxError
 
 LOCK_FILE = "lock"
 OUTBOX_FILE = "outbox.sqlite"
@@ -30,7 +31,8 @@ def claim(folder: Path) -> IO[bytes]:
         lock.close()
         raise OutboxError(
             f"{folder}: another lobbycount is running on this data folder;"
-            " stop it first, or set records.data_dir to a folder of its own"
+            " stop it first, or, if it is for another camera, give each its own records.data_dir,"
+            f" e.g. {folder}-2"
         ) from error
     return lock
 
@@ -45,3 +47,21 @@ def is_claimed(folder: Path) -> bool:
     except OSError:
         return False
     return False
+
+
+def claim_name(tenant: str, dev: str) -> socket.socket:
+    """Be this device, until the returned socket is closed; nobody can connect to it.
+
+    Two processes under one name would throw each other off the broker and mix their records.
+    Raises ConfigError when another process of this machine is that device.
+    """
+    name = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        name.bind(f"\0lobbycount/{tenant}/{dev}")  # no file, and gone with the process
+    except OSError as error:
+        name.close()
+        raise ConfigError(
+            f"device.id: another lobbycount on this machine is {tenant}/{dev} already;"
+            f" every camera needs a config with an id of its own, e.g. id: {dev}-2"
+        ) from error
+    return name

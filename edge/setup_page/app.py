@@ -45,14 +45,14 @@ def build_app(
             *DoctorApi(device).routes(reception),
             *TallyApi(desk).routes(reception),
         ],
-        exception_handlers={HTTPException: _in_words},
+        exception_handlers={HTTPException: _in_words, Exception: _in_words},
     )
     app.router.redirect_slashes = False
     return Guard(app, audit, own_names())
 
 
 async def _in_words(_request: Request, error: Exception) -> Response:
-    """Answer what Starlette itself refuses, such as a path that there is not."""
+    """Answer what Starlette itself refuses, such as a path that there is not, and what fails."""
     if isinstance(error, Refusal):
         return refused(error)
     status = error.status_code if isinstance(error, HTTPException) else 500

@@ -1,13 +1,16 @@
 """Who used the page, when, from where, for what: a file of lines that only grows, and is cut.
 
 What is written comes from this program's own words: no PIN, no token, no picture, no text of
-a visitor. The same thing from the same address is written once in ten minutes, with how often.
+a visitor. What a page asks for by itself, and what is refused, is written once in ten minutes
+for each address, with how often; what somebody does, each time, but not so often that it pushes
+out what was before.
 """
 
 import json
 import os
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
@@ -18,10 +21,21 @@ AUDIT_FILE = "setup-audit.jsonl"
 MOST_BYTES = 256 * 1024
 KEPT_FILES = 4
 SAME_MS = 600_000
-_MOST_REMEMBERED = 256
+MOST_EACH = 60
+"""So many lines of the same from one address in `SAME_MS`; then they are only counted."""
+_MOST_REMEMBERED = 2048
 
 _log = structlog.get_logger(__name__)
 _Key = tuple[str, str, str]
+
+
+@dataclass(slots=True)
+class _Past:
+    """How often the same was written and left out since a moment, UTC ms."""
+
+    since_ms: int
+    written: int = 0
+    left_out: int = 0
 
 
 class AuditLog:
@@ -31,16 +45,17 @@ class AuditLog:
         """Write into this folder; the file is made with the first line."""
         self._path, self._now_ms = folder / AUDIT_FILE, now_ms
         self._lock = threading.Lock()
-        self._last: dict[_Key, tuple[int, int]] = {}
+        self._past: dict[_Key, _Past] = {}
 
     def note(self, address: str, what: str, result: str, *, always: bool = True) -> None:
-        """Write down what happened; without `always` not what was written a moment ago.
+        """Write down what happened; without `always` not what was written in the last minutes.
 
         A disk that is full is said in the log of the service; the page goes on.
         """
         now_ms = self._now_ms()
         with self._lock:
-            more = self._repeated((address, what, result), now_ms, always)
+            most = MOST_EACH if always else 1
+            more = self._left_out((address, what, result), now_ms, most)
             if more is None:
                 return
             entry: dict[str, object] = {
@@ -53,15 +68,21 @@ class AuditLog:
                 entry["more"] = more
             self._append(json.dumps(entry, ensure_ascii=True) + "\n")
 
-    def _repeated(self, key: _Key, now_ms: int, always: bool) -> int | None:
+    def _left_out(self, key: _Key, now_ms: int, most: int) -> int | None:
         """Return how often it was left out before, None when it is left out now."""
-        at_ms, left_out = self._last.pop(key, (None, 0))
-        if not always and at_ms is not None and 0 <= now_ms - at_ms < SAME_MS:
-            self._last[key] = at_ms, left_out + 1
+        past = self._past.pop(key, None)
+        if past is None or not 0 <= now_ms - past.since_ms < SAME_MS:
+            before, past = past, _Past(now_ms)
+            left_out = before.left_out if before else 0
+        else:
+            left_out = 0
+        self._past[key] = past  # the latest last
+        while len(self._past) > _MOST_REMEMBERED:
+            del self._past[next(iter(self._past))]
+        if past.written >= most:
+            past.left_out += 1
             return None
-        self._last[key] = now_ms, 0
-        while len(self._last) > _MOST_REMEMBERED:
-            del self._last[next(iter(self._last))]
+        past.written += 1
         return left_out
 
     def _append(self, line: str) -> None:

@@ -53,6 +53,14 @@ def device_of(
     confirm_view: Callable[[], None] = lambda: None,
 ) -> Device:
     """Join what the page may see and do."""
+
+    def now_ms() -> int:
+        return round(clock.utc() * 1000)
+
+    def is_closed() -> bool:
+        hours = settings.current.config.opening_hours()
+        return hours is not None and not hours.open_at(now_ms())
+
     return Device(
         file=file,
         current=lambda: settings.current.config,
@@ -64,5 +72,6 @@ def device_of(
         confirm_view=confirm_view,
         file_state=lambda: settings.current.file,
         waits_for_time=lambda: pipeline.progress.waits_for_time,
-        now_ms=lambda: round(clock.utc() * 1000),
+        now_ms=now_ms,
+        is_closed=is_closed,
     )

@@ -72,10 +72,6 @@ class Logins:
         """Log out."""
         self._sessions.end(token)
 
-    def end_all(self) -> None:
-        """Log everybody out."""
-        self._sessions.end_all()
-
     def _follow_pin(self) -> None:
         """See a PIN that was made on the device itself: its maker may try it at once."""
         mark = pin_mark(self._folder)

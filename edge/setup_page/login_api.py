@@ -1,6 +1,7 @@
 """`/api/session`, `/api/login`, `/api/logout`: what somebody may ask who is not logged in."""
 
 from collections.abc import Callable
+from http import HTTPStatus
 from math import ceil
 
 from starlette.concurrency import run_in_threadpool
@@ -77,7 +78,8 @@ class LoginApi:
             self._audit.note(address, "login", "too many tries", always=False)
             return refused(_wait(wait))
         except Refusal as refusal:
-            self._audit.note(address, "login", refusal.result)
+            tried = refusal.status_code == HTTPStatus.UNAUTHORIZED
+            self._audit.note(address, "login", refusal.result, always=tried)
             return refused(refusal)
         self._door.hold()
         self._audit.note(address, "login", "ok")

@@ -59,7 +59,6 @@ def open_page(
         HOSTS[wanted.network],
         wanted.port if port is None else port,
         certificate=tls,
-        on_close=logins.end_all,
         on_stop=desk.close,
     )
 

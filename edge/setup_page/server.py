@@ -34,17 +34,16 @@ class PageServer:
         port: int,
         *,
         certificate: Path | None = None,
-        on_close: Callable[[], None] = lambda: None,
         on_stop: Callable[[], None] = lambda: None,
     ) -> None:
         """Prepare; nothing listens before it is entered.
 
         port: 0 takes a free one, see `port` then. certificate: PEM file with its key, for TLS.
-        on_close: called when the door has closed; on_stop: when the service ends.
+        on_stop: called when the service ends.
         """
         self._app, self._door, self._audit = app, door, audit
         self._host, self.port = host, port
-        self._certificate, self._on_close, self._on_stop = certificate, on_close, on_stop
+        self._certificate, self._on_stop = certificate, on_stop
         self._stop = threading.Event()
         self.listening = threading.Event()
         self._thread = threading.Thread(target=self._run, name="setup-page", daemon=True)
@@ -63,7 +62,6 @@ class PageServer:
             try:
                 if self._door.look():
                     self._serve()
-                    self._on_close()
                 else:
                     self._stop.wait(LOOK_S)
             except (Exception, SystemExit) as error:

@@ -35,7 +35,10 @@ class Session:
 
 
 class Sessions:
-    """The few sessions of one page; the oldest makes room for a new one."""
+    """The few sessions of one page; the oldest makes room for a new one.
+
+    None outlives the page: that closes no sooner than the last login can last.
+    """
 
     def __init__(self, lasts_s: float) -> None:
         """lasts_s: how long after its login a session ends at the latest."""
@@ -70,7 +73,7 @@ class Sessions:
                 self._by_hash.pop(_hash(token), None)
 
     def end_all(self) -> None:
-        """End every session: the PIN was changed, or the page closes."""
+        """End every session: the PIN was changed."""
         with self._lock:
             self._by_hash.clear()
 

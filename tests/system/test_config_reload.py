@@ -11,6 +11,7 @@ import re
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from edge.adapters.detections_mot import MotDetections
@@ -27,12 +28,13 @@ from edge.service import Service
 from edge.testing import ManualClock
 from edge.timeline import PLAUSIBLE_FROM_S, Timeline
 from edge.tracking import Tracker
-from edge.vocabulary import Pace
+from edge.vocabulary import Frame, Pace
 
 DETECTIONS = Path("tests/data/vtest.det.txt")
 CLIP = Path("tests/data/vtest.mp4").absolute()
 INTERVAL_S = 900.0
 EDITS = 200
+PICTURE = np.broadcast_to(np.zeros(1, np.uint8), (576, 768, 3))
 SECRET = "sentinel-s3cret"
 TEXT = """\
 # 大厅 lobby
@@ -177,17 +179,18 @@ class Lobby:
         )
 
     def run(self, before):
-        """Count the whole recording; `before` is called with each picture's number."""
-        frames = list(self.detections.frames())
+        """Count the recording three times over; `before` is called with each picture's number."""
+        once = list(self.detections.frames())
+        frames = [Frame(0.2 * k, once[k % len(once)].index, PICTURE) for k in range(3 * len(once))]
 
         def items():
-            for frame in frames:
+            for number, frame in enumerate(frames):
                 self.clock.advance(0.2)
-                before(frame.index)
+                before(number)
                 yield frame
 
         self.service.run(items())
-        assert self.pipeline.progress.frames == len(frames)
+        assert self.pipeline.progress.frames == len(frames) > 2 * EDITS
         assert self.pipeline.progress.unsaved == 0
         rows = [json.loads(r.body) for r in self.outbox.pending(100_000)]
         self.outbox.close()

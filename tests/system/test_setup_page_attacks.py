@@ -440,6 +440,8 @@ def test_a_flood_of_the_same_is_written_down_once(device):
     for _ in range(50):
         visitor.get("/api/state")
         device.browser().get("/api/state")
+        device.browser().post("/api/login", {"pin": 1})
+    assert device.audit().count("login: bad input") == 1
     assert device.audit().count("state: ok") == 1
     assert device.audit().count("state: not logged in") == 1
     device.clock.advance(601)

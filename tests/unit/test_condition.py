@@ -31,7 +31,8 @@ def codes(health=FINE, **given):
         ),
         ({"closed": True}, ("closed", [])),
         ({"closed": True, "seen": CoverageReason.DARK}, ("closed", [])),
-        ({"closed": True, "connected": False}, ("closed", ["no_network"])),
+        ({"closed": True, "connected": False}, ("no_network", ["no_network"])),
+        ({"closed": True, "seen": CoverageReason.NO_CAMERA}, ("no_camera", ["no_camera"])),
         (
             {"seen": CoverageReason.COVERED, "connected": False, "config_errors": 1},
             ("covered", ["covered", "config", "no_network"]),

@@ -85,6 +85,16 @@ def test_at_midnight_today_begins_with_what_is_stored_of_it():
     assert panel.reading().live == {}
 
 
+def test_another_time_zone_begins_its_own_day():
+    asked = []
+    panel = a_panel(lambda t0_ms, t1_ms: asked.append((t0_ms, t1_ms)) or {})
+    berlin = ZoneInfo("Europe/Berlin")
+    for zone in (SHANGHAI, berlin, berlin):
+        panel.follow(zone)
+        panel.show(a_step(1.0))
+    assert asked == [day_of(NOON_MS, SHANGHAI), day_of(NOON_MS + 1000, berlin)]
+
+
 def test_what_is_seen_now_is_shown():
     panel = a_panel()
     assert panel.reading().seen is CoverageReason.RESTART
@@ -103,17 +113,22 @@ def test_a_mosaic_is_made_only_when_asked_for_and_not_too_often():
     panel.show(a_step(1.0))
     assert not made
     answers = []
-    for at, count in ((1.1, 1), (1.2, 1), (1.1 + STILL_EVERY_S, 2)):
-        if not panel._wanted:
-            asking = threading.Thread(target=lambda: answers.append(panel.still(20.0)))
-            asking.start()
-            wait_until(lambda: panel._wanted, "asked")
-        panel.show(a_step(at))
-        assert len(made) == count
-        if at != 1.2:
-            asking.join()
-            assert panel._still is None
+    asking = [threading.Thread(target=lambda: answers.append(panel.still(20.0))) for _ in "12"]
+    for each in asking:
+        each.start()
+    wait_until(lambda: panel._asking == 2, "both asking")
+    panel.show(a_step(1.1))
+    wait_until(lambda: len(answers) == 1, "one answered")
+    panel.show(a_step(1.2))
+    assert len(made) == 1
+    panel.show(a_step(1.1 + STILL_EVERY_S))
+    for each in asking:
+        each.join()
+    assert len(made) == 2
     assert [answer.shape for answer in answers] == [(22, 40, 3), (22, 40, 3)]
+    assert panel._still is None
+    panel.show(a_step(20.0))
+    assert len(made) == 2
 
 
 def test_without_a_picture_nobody_waits_for_ever():

@@ -223,6 +223,16 @@ def test_the_same_is_written_once_in_ten_minutes_with_how_often(tmp_path):
     ]
 
 
+def test_what_is_done_all_the_time_does_not_push_out_what_was_before(tmp_path):
+    log = AuditLog(tmp_path, lambda: 0)
+    log.note(THERE, "login", "ok")
+    for _ in range(20_000):
+        log.note(HERE, "drawings read", "ok")
+    entries = read_audit(tmp_path)
+    assert len(entries) == 1 + audit_log.MOST_EACH
+    assert entries[0]["address"] == THERE
+
+
 def test_it_never_grows_beyond_its_files(tmp_path, monkeypatch):
     monkeypatch.setattr(audit_log, "MOST_BYTES", 1000)
     log = AuditLog(tmp_path, lambda: 0)
