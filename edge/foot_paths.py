@@ -24,6 +24,8 @@ MOST_LOOKS = 256
 """Of one path; then every second look is left out."""
 MOST_AGE_S = 1800.0
 _RATE_LOOKS = 200
+_PAUSE_S = 1.5
+"""After so long without a picture the camera was away, and nothing is said of the rate."""
 _SETTLING_S = 0.5
 """Who is there when the watching begins was not born then."""
 
@@ -111,7 +113,7 @@ class FootPaths:
         """Add one step of the tracker."""
         if self._first_at is None:
             self._first_at = tracks.at
-        elif tracks.at > self._at:
+        elif 0 < tracks.at - self._at < _PAUSE_S:
             self._gaps.append(tracks.at - self._at)
         self._at = tracks.at
         for track in tracks.live:
@@ -153,5 +155,5 @@ class FootPaths:
             has_ended=np.arange(oldest, len(every)) < len(self._gone),
             aspect=self._aspect,
             watched_s=min(self._at - since, MOST_AGE_S),
-            looks_per_s=1 / float(np.median(self._gaps)) if self._gaps else 0.0,
+            looks_per_s=len(self._gaps) / sum(self._gaps) if self._gaps else 0.0,
         )

@@ -17,9 +17,9 @@ from edge.vocabulary import Anchor, Point
 COLUMNS, ROWS = 20, 12
 FEWEST = 5
 _WIDTH = 960.0
-_GOOD, _BAD, _FEET = "#0a7d34", "#c62828", "#1565c0"
+_GOOD, _BAD, _UNKNOWN, _FEET = "#0a7d34", "#c62828", "#616161", "#1565c0"
 _ARROW = 46.0
-_BORDER, _LEGEND = 110, 130
+_BORDER, _LEGEND = 110, 150
 
 
 def heat(paths: Paths, anchor: Anchor = Anchor.BOTTOM_CENTRE) -> Ints:
@@ -44,7 +44,7 @@ def drawing(diagnoses: Sequence[Diagnosis], paths: Paths, anchor: Anchor) -> str
         f'<rect width="{_WIDTH:.0f}" height="{height:.1f}" fill="none" stroke="#333"/>',
     ]
     for each in diagnoses:
-        colour = _BAD if each.is_bad else _GOOD
+        colour = _colour(each)
         line = [(x * _WIDTH, y * height) for x, y in each.line.points]
         parts += _line(line, each.line.entry, colour, each.line.id, dashed=each.is_bad)
         if each.suggestion is not None:
@@ -53,6 +53,12 @@ def drawing(diagnoses: Sequence[Diagnosis], paths: Paths, anchor: Anchor) -> str
             entry = _entry(better, told.entry)
             parts += _line(better, entry, _GOOD, f"{each.line.id} 建议 suggested", low=True)
     return "\n".join([*parts, *_legend(height), "</svg>", ""])
+
+
+def _colour(diagnosis: Diagnosis) -> str:
+    if diagnosis.is_bad:
+        return _BAD
+    return _GOOD if diagnosis.is_judged else _UNKNOWN
 
 
 def _cells(counts: Ints, height: float) -> Iterator[str]:
@@ -123,6 +129,7 @@ def _legend(height: float) -> Iterator[str]:
     told = [
         (_GOOD, "绿色实线：合适或建议的线 green: fine, or suggested"),
         (_BAD, "红色虚线：现在的线，会数错 red, dashed: the present line, miscounts"),
+        (_UNKNOWN, "灰色：看到的人太少，不能判断 grey: too few people seen to judge"),
         (_FEET, f"蓝色：至少 {FEWEST} 人走过的地方 blue: where at least {FEWEST} people walked"),
     ]
     for number, (colour, text) in enumerate(told):

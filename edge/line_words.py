@@ -7,10 +7,10 @@ from edge.line_suggestion import Suggestion
 
 _SAID: Mapping[Code, tuple[str, str]] = {
     Code.TOO_LITTLE_SEEN: (
-        "看了 {minutes:.1f} 分钟，只有 {people:.0f} 人走到线边，至少要 {limit:.0f} 人才能判断。"
+        "看了 {minutes:.1f} 分钟，只看到 {people:.0f} 人在线边走动，至少要 {limit:.0f} 人才能判断。"
         "请在有人进出时再测，或自己来回走过这条线 10 次。",
-        "In {minutes:.1f} minutes {people:.0f} people came to it; {limit:.0f} are needed to judge."
-        " Watch again when people pass, or walk over the line ten times yourself.",
+        "In {minutes:.1f} minutes {people:.0f} people were seen walking at it; {limit:.0f} are"
+        " needed. Watch again when people pass, or walk over the line ten times yourself.",
     ),
     Code.NEVER_REACHED: (
         "{people:.0f} 个走动的人里只有 {count:.0f} 人的脚到过这条线，最近的也差 {away:.1f} 个身高。"

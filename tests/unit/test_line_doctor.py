@@ -374,3 +374,19 @@ def test_the_drawing_shows_lines_and_no_ways_of_few():
     assert "<image" not in svg
     assert svg.startswith("<svg")
     assert svg.endswith("</svg>\n")
+
+
+def test_the_rate_is_of_the_pictures_that_were_looked_at():
+    feet = FootPaths()
+    for at in (0.0, 0.1, 0.3, 0.4, 0.6, 60.0, 60.1, 60.3):
+        feet.observe(Tracks(at, 1.0))
+    assert feet.paths().looks_per_s == pytest.approx(6 / 0.9)
+
+
+def test_a_line_that_was_not_judged_is_not_drawn_as_fine():
+    colours = {}
+    for name, people in (("fine", 12), ("not judged", 3)):
+        lobby = Lobby().crowd(*OVER, people=people)
+        svg = drawing(lobby.doctor.diagnoses(), lobby.doctor.paths(), Anchor.BOTTOM_CENTRE)
+        (colours[name],) = re.findall(r'<polyline [^>]*stroke="(#\w+)"', svg)
+    assert colours["fine"] != colours["not judged"]
