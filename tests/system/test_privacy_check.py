@@ -245,20 +245,19 @@ def test_who_may_not_look_into_it_is_told_so_and_passes_nothing(unit):
 
 def test_an_edit_that_nobody_confirmed_is_refused_while_counting_goes_on(unit):
     good = unit.file.read_text("utf-8")
+    line = 1 + good[: good.index("privacy:")].count("\n")
     unit.file.write_text(good.replace("021-12345678", "021-87654321"), "utf-8")
     try:
         unit.process.send_signal(signal.SIGHUP)
-        trouble = unit.wait_for(lambda report: report.config_trouble)
-        line = 1 + good[: good.index("privacy:")].count("\n")
-        said = f"lobby.yaml:{line}: privacy.mode: production: changed since it was confirmed"
-        assert said in trouble
-        assert "正式模式须先确认：确认之后已改动：联系方式" in trouble
-        frames = unit.wait_for(lambda report: report.frames)
-        unit.wait_for(lambda report: report.frames > frames)
+        said = unit.wait_for_log("config.rejected")
+        frames = unit.frames()
+        unit.wait_for(lambda _: unit.frames() > frames)
     finally:
         unit.file.write_text(good, "utf-8")
         unit.process.send_signal(signal.SIGHUP)
-    unit.wait_for(lambda report: report.config_trouble is None)
+    assert f"lobby.yaml:{line}: privacy.mode: production: changed since it was confirmed" in said
+    assert "正式模式须先确认：确认之后已改动：联系方式" in said
+    unit.wait_for_log("config.changed")
 
 
 # --- What it has stored -----------------------------------------------------------------------
