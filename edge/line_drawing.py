@@ -1,7 +1,7 @@
 """The lines as a drawing, without any picture of the camera: SVG text. Pure.
 
 Where feet were is shown in cells of a twentieth of the picture's width, and only where at
-least `FEWEST` different people walked: single ways cannot be read from it (docs/privacy).
+least `FEWEST` different people walked: single ways cannot be read from it (docs/line-doctor.md).
 """
 
 from collections.abc import Iterator, Sequence
