@@ -71,6 +71,7 @@ class StateApi:
                     {
                         "id": line.id,
                         "name": line.name,
+                        "audience": line.audience,
                         "live": _counts(reading.live, line.id),
                         "today": _counts(reading.today, line.id),
                     }

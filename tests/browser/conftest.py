@@ -25,11 +25,11 @@ def browser_broker() -> Iterator[int]:
 def lobby(tmp_path: Path, browser_broker: int) -> Iterator[Lobby]:
     device = Lobby(tmp_path, browser_broker)
     try:
+        device.start()
         yield device
         device.stop()
     finally:
-        device.process.kill()
-        device.process.wait()
+        device.kill()
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """A device that runs for real: `lobbycount run` on the bundled clip with its setup page on."""
 
 import re
+import secrets
 import signal
 import socket
 import subprocess
@@ -15,7 +16,7 @@ WAIT_S = 40.0
 POLL_S = 0.1
 CONFIG = """\
 # 本大厅的配置。 This comment has to survive every edit.
-device: {{tenant: t, id: lobby-1, name: 幸福里党群服务中心 大厅, clock: rtc}}
+device: {{tenant: t, id: {dev}, name: 幸福里党群服务中心 大厅, clock: rtc}}
 camera: {{source: "{source}", fps: 10}}
 lines:
   - {{id: corner, name: 角落, points: [[0.99, 0.01], [0.99, 0.10]], in: right}}  # nobody walks here
@@ -41,11 +42,12 @@ class Lobby:
         self.folder, self.path, self.log = folder, folder / "lobby.yaml", folder / "log"
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
-        text = CONFIG.format(source=CLIP, broker=broker_port, port=self.port)
+        dev = f"lobby-{secrets.token_hex(3)}"  # one machine takes each only once
+        text = CONFIG.format(dev=dev, source=CLIP, broker=broker_port, port=self.port)
         self.path.write_text(text, "utf-8")
         self.url = f"http://127.0.0.1:{self.port}/"
         self.opened = 0
-        self.start()
+        self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         command = [sys.executable, "-m", "edge", "run", "--config", str(self.path)]
@@ -56,8 +58,14 @@ class Lobby:
 
     def stop(self) -> None:
         """Stop it as an operator does, which it has to survive in good order."""
+        assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
         assert self.process.wait(WAIT_S) == 0, self.said()
+
+    def kill(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
 
     def said(self) -> str:
         return self.log.read_text("utf-8")

@@ -206,6 +206,14 @@ def test_an_unsaved_drawing_survives_a_restart_and_somebody_elses_edit(lobby, op
     page.click("#discard")
     page.wait_for(".saving", "都已保存")
 
+    page.click("[data-item=corner]")
+    page.find("#item-audience").send_keys("仅")  # as one picks from a list by its first letter
+    page.wait_for(".saving", "有未保存的修改")
+    page.click("#save")
+    page.wait_for(".saving", "都已保存")
+    page.go("overview")
+    page.wait_for(".line .tag", "仅工作人员")
+
 
 def test_the_page_says_in_words_which_way_people_enter_as_the_config_means_it(lobby, open_page):
     """edge/config_drawings.py decides; shapes.js has to agree with it for every line."""

@@ -116,7 +116,6 @@ export class Panel {
 
   pick(item, field, value) {
     item.rest[field] = value;
-    if (field === "audience" && value === "public") delete item.rest.audience; // as in a file that says nothing
     if (field === "kind" && value !== "activity") delete item.rest.windows;
   }
 
