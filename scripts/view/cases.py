@@ -77,6 +77,33 @@ BENIGN = [
     Case("headlights", do.headlights),
     Case("patch of sun", do.sun),
 ]
+_DIAGONAL = do.shifted(0.07, down=0.04)
+HELD_OUT = [
+    Case("pale hand, smooth", do.occluder((190, 200, 225), 8, 0.12), _right(COVERED)),
+    Case("dark cloth over 90 %", do.occluder((45, 40, 40), 12, 0.03, 0.9), _right(COVERED, DARK)),
+    Case("paper, even white", do.uniform(225), _right(COVERED)),
+    Case("light × 0.07", do.gain(0.07, 2.5), _right(DARK)),
+    Case("defocus 1.3 %", do.blur(0.013), _right(BLURRED)),
+    Case("defocus 3 %", do.blur(0.03), _right(BLURRED)),
+    _pan(0.07),
+    _pan(0.15),
+    _pan(0.25),
+    Case("panned 7 %, tilted 4 %", _DIAGONAL[1], _right(MOVED), _DIAGONAL[0]),
+    _tilt(0.08),
+    _tilt(0.25),
+    _roll(-7),
+    _roll(15),
+    _zoom(0.15),
+    _zoom(0.20),
+]
+HELD_OUT_BENIGN = [
+    Case("light × 0.5, noise of 6", do.gain(0.5, 6.0)),
+    Case("light × 1.4, noise of 4", do.gain(1.4, 4.0)),
+    Case("gamma 0.6", do.gamma(0.6)),
+    Case("JPEG quality 15", do.jpeg(15)),
+    Case("defocus 0.15 %", do.blur(0.0015)),
+]
+"""Tried once, after every setting was fixed."""
 RESIZED = "half the resolution"
 CROPPED = "another aspect"
 REPLACED = "another clip's view"

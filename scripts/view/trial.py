@@ -5,7 +5,7 @@ second. So people walk backwards half of the time, and come back more often than
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -86,12 +86,17 @@ class Result:
 Pictures = Callable[[int], Look]
 
 
-def harmful(footage: Footage, others: list[Footage], start: int) -> Iterator[Result]:
-    """Try everything that has to be found, from one moment of the clip on."""
-    plain = footage.look
-    for case in cases.HARMFUL:
-        before = _changed(footage, case.before) if case.before is not _AS_IT_IS else plain
+def harmful(footage: Footage, tried: Sequence[Case], start: int) -> Iterator[Result]:
+    """Try what has to be found, from one moment of the clip on."""
+    for case in tried:
+        as_it_is = case.before is _AS_IT_IS
+        before = footage.look if as_it_is else _changed(footage, case.before)
         yield _try(footage.name, case, before, _changed(footage, case.after), start=start)
+
+
+def special(footage: Footage, others: list[Footage], start: int) -> Iterator[Result]:
+    """Try other sizes, other clips' views and frozen pictures."""
+    plain = footage.look
     for name, right in cases.SPECIAL.items():
         for after, label in _special(name, footage, others, start):
             case = Case(label, _AS_IT_IS, right, must=name != cases.REENCODED)
@@ -99,9 +104,9 @@ def harmful(footage: Footage, others: list[Footage], start: int) -> Iterator[Res
             yield _try(footage.name, case, plain, after, start=start, lasts_s=lasts)
 
 
-def benign(footage: Footage, start: int) -> Iterator[Result]:
-    """Try everything of which nothing may be said."""
-    for case in cases.BENIGN:
+def benign(footage: Footage, tried: Sequence[Case], start: int) -> Iterator[Result]:
+    """Try that of which nothing may be said."""
+    for case in tried:
         yield _try(
             footage.name,
             case,
