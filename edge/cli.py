@@ -17,6 +17,7 @@ from edge.adapters import health as machine
 from edge.adapters.detectors import missing_provider
 from edge.adapters.listener_mqtt import listen as receive
 from edge.answered_for import what_is_missing
+from edge.assembly import configured_lines
 from edge.audit_cli import audit
 from edge.config import Config, broker_section, load, missing_files, with_broker
 from edge.config_in_force import in_force
@@ -251,7 +252,7 @@ def _configured(path: Path, broker: str | None) -> Config:
 
 
 def _scores(config: Config, result: Replay, truth: Path) -> list[LineScore]:
-    lines = app.configured_lines(config)
+    lines = configured_lines(config)
     true = load_truth(truth, lines, result.clip_fps, result.size)
     return score(true, result.live, [line.id for line in lines])
 

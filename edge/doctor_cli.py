@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from edge import app
 from edge.adapters.model_catalog import load_catalog
+from edge.assembly import configured_interest
 from edge.config import load
 from edge.errors import BadInputError
 from edge.line_doctor import Diagnosis, doctor_json, examine
@@ -54,7 +54,7 @@ def speed(
         report = measure_speed(
             load_catalog(settings.model.folder if settings else None),
             settings.model.name if settings else None,
-            interest=app.configured_interest(settings) if settings else EVERYTHING,
+            interest=configured_interest(settings) if settings else EVERYTHING,
             size=_size(size),
             budget_s=seconds,
             progress=lambda done, total: progress.update(task, completed=done, total=total),

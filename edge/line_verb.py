@@ -14,17 +14,15 @@ from edge.adapters.camera_opencv import ClipSource, open_source
 from edge.adapters.clock import RecordingClock, SystemClock
 from edge.adapters.data_folder import is_claimed
 from edge.adapters.detections_mot import MotDetections
-from edge.app import build_pipeline, configured_interest, configured_lines
+from edge.assembly import build_pipeline, configured_lines, doctor_settings
 from edge.config import Config
 from edge.errors import BadInputError, CameraError
 from edge.line_doctor import LineDoctor
-from edge.line_findings import DoctorSettings
 from edge.ports import FrameSource
 from edge.replay import EPOCH_2026
 from edge.testing import MemoryOutbox
 from edge.timeline import Timeline
 from edge.vocabulary import Frame
-from edge.walkers import MeetingSettings
 
 Progress = Callable[[float], None]
 """Gets the seconds watched."""
@@ -34,13 +32,7 @@ PATIENCE_S = 30.0
 
 def doctor_of(config: Config) -> LineDoctor:
     """Return a doctor for the lines of a config, who asks what its counter and camera ask."""
-    counting = config.counting.settings()
-    settings = DoctorSettings(
-        anchor=counting.anchor,
-        interest=configured_interest(config),
-        meetings=MeetingSettings.of(counting),
-    )
-    return LineDoctor(configured_lines(config), settings=settings)
+    return LineDoctor(configured_lines(config), settings=doctor_settings(config))
 
 
 def watch_camera(

@@ -9,7 +9,7 @@ from shlex import quote
 
 from edge.adapters import health as machine
 from edge.adapters.keyboard import Keyboard, open_keyboard
-from edge.app import configured_lines
+from edge.assembly import configured_lines
 from edge.audit import DIRECTIONS
 from edge.config import Config
 from edge.errors import BadInputError, LobbyCountError

@@ -14,7 +14,7 @@ from edge.adapters.clock import RecordingClock, SystemClock
 from edge.adapters.data_folder import OUTBOX_FILE
 from edge.adapters.detections_mot import MotDetections
 from edge.adapters.outbox_sqlite import SqliteOutbox
-from edge.app import build_pipeline, configured_lines
+from edge.assembly import build_pipeline, configured_lines
 from edge.config import Config
 from edge.errors import BadInputError
 from edge.messages import Health

@@ -10,8 +10,7 @@ from edge.config import Config, load
 from edge.errors import BadInputError, OutboxError
 from edge.setup_page.audit_log import read_audit
 from edge.setup_page.door import ask_to_open
-from edge.setup_page.page import pin_text
-from edge.setup_page.pin import new_pin, pin_mark
+from edge.setup_page.pin import new_pin, pin_mark, pin_text
 from edge.terminal import DEFAULT_CONFIG, OUT, ConfigOption, JsonOption
 
 setup = typer.Typer(

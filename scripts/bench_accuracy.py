@@ -40,7 +40,7 @@ from accuracy.detections import Footage
 from accuracy.rows import Row, row, summarise
 from rich.console import Console
 
-from edge.app import configured_lines
+from edge.assembly import configured_lines
 from edge.config import Config, load
 from edge.replay import ReplayOptions, replay
 from edge.scoring import LineScore, Truth, load_truth, overall, score, total_count_error

@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from edge.adapters.outbox_sqlite import SqliteOutbox
-from edge.app import build_stages
+from edge.assembly import build_stages
 from edge.config import Config
 from edge.pipeline import Pipeline
 from edge.regions import Interest

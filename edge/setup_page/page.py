@@ -13,7 +13,7 @@ from edge.setup_page.certificate import certificate, fingerprint
 from edge.setup_page.device import Device
 from edge.setup_page.door import Door
 from edge.setup_page.login import Logins
-from edge.setup_page.pin import new_pin, pin_mark
+from edge.setup_page.pin import new_pin, pin_mark, pin_text
 from edge.setup_page.server import HOSTS, PageServer
 from edge.setup_page.tally_desk import TallyDesk
 
@@ -60,12 +60,4 @@ def open_page(
         wanted.port if port is None else port,
         certificate=tls,
         on_stop=desk.close,
-    )
-
-
-def pin_text(pin: str) -> str:
-    """Return how a new PIN is shown, the only time it is."""
-    return (
-        f"设置页面 PIN（仅显示一次，请记下） setup page PIN, shown only now, note it: {pin}\n"
-        "  遗失后重新生成 lost? make a new one: lobbycount setup pin --new\n"
     )

@@ -69,3 +69,11 @@ def write_private(path: Path, text: str) -> None:
 
 def _hash(pin: str, salt: bytes) -> bytes:
     return hashlib.scrypt(pin.encode("utf-8", "surrogatepass"), salt=salt, **_COST)
+
+
+def pin_text(pin: str) -> str:
+    """Return how a new PIN is shown, the only time it is."""
+    return (
+        f"设置页面 PIN（仅显示一次，请记下） setup page PIN, shown only now, note it: {pin}\n"
+        "  遗失后重新生成 lost? make a new one: lobbycount setup pin --new\n"
+    )

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from ruamel.yaml import YAML
 
-from edge.app import configured_lines
+from edge.assembly import configured_lines
 from edge.config import load
 from edge.config_drawings import LineSection
 from edge.scoring import Truth, load_truth

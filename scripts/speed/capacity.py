@@ -22,7 +22,7 @@ import structlog
 from edge.adapters.camera_channel import Kind
 from edge.adapters.camera_opencv import LiveSource
 from edge.adapters.clock import RecordingClock, SystemClock
-from edge.app import build_pipeline
+from edge.assembly import build_pipeline
 from edge.testing import MemoryOutbox
 from edge.timeline import Timeline
 from edge.vocabulary import Frame

@@ -5,7 +5,7 @@ from typing import Any
 
 from accuracy.clips import CACHE, DATA, PETS09_CONFIG, until
 
-from edge.app import configured_lines
+from edge.assembly import configured_lines
 from edge.config import Config, load
 from edge.scoring import Truth, load_truth
 from edge.vocabulary import Line

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.adapters.detections_mot import MotDetections
-from edge.app import build_stages
+from edge.assembly import build_stages
 from edge.config import Config, load
 from edge.pipeline import Pipeline
 from edge.testing import ManualClock, MemoryOutbox, ScriptedDetector

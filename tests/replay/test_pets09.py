@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.app import configured_lines
+from edge.assembly import configured_lines
 from edge.config import load
 from edge.replay import ReplayOptions, replay
 from edge.scoring import load_truth, overall, score, total_count_error

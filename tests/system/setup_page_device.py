@@ -15,7 +15,7 @@ import numpy as np
 
 from edge.adapters.data_folder import OUTBOX_FILE
 from edge.adapters.outbox_sqlite import SqliteOutbox
-from edge.app import build_stages, doctor_settings
+from edge.assembly import build_stages, doctor_settings
 from edge.config import load
 from edge.config_in_force import ConfigInForce
 from edge.config_start import configured

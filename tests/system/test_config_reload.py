@@ -16,7 +16,7 @@ import pytest
 
 from edge.adapters.detections_mot import MotDetections
 from edge.adapters.outbox_sqlite import SqliteOutbox
-from edge.app import build_stages
+from edge.assembly import build_stages
 from edge.config import load
 from edge.config_in_force import ConfigInForce
 from edge.config_watch import ConfigWatch

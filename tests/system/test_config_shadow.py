@@ -39,10 +39,10 @@ import sys
 import threading
 from functools import partial
 from pathlib import Path
-from edge import app
+from edge import app, assembly
 from edge.config import load
 
-class Trap(app.Counter):
+class Trap(assembly.Counter):
     def __init__(self, lines, settings):
         super().__init__(lines, settings)
         self.ids, self.steps = [line.id for line in lines], 0
@@ -55,7 +55,7 @@ class Trap(app.Counter):
             threading.Event().wait()
         return super().update(tracks)
 
-app.Counter = Trap
+assembly.Counter = Trap
 app.Service = partial(app.Service, hang_s=1.0)
 app.run_device(load(Path(sys.argv[1])), probation_s=float(sys.argv[2]))
 """

@@ -20,9 +20,9 @@ import pytest
 
 from edge import privacy_check
 from edge.adapters import proc
+from edge.adapters.data_folder import OUTBOX_FILE
 from edge.adapters.device_key import KEY_FILE
 from edge.adapters.lab_broker import LabBroker, available_kinds
-from edge.app import OUTBOX_FILE
 from edge.privacy_data import look_at_database, look_at_folder
 from edge.privacy_promises import PROMISES
 from edge.privacy_settings import look_at_software

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from edge.adapters import sentinel
+from edge.adapters.data_folder import OUTBOX_FILE
 from edge.adapters.lab_broker import available_kinds
-from edge.app import OUTBOX_FILE
 from edge.config import load
 from edge.privacy_findings import looks_of
 from edge.privacy_probe import probe

@@ -31,12 +31,12 @@ DEVICE = """
 import sys
 from functools import partial
 from pathlib import Path
-from edge import app
+from edge import app, assembly
 from edge.config import load
 from edge.view_verdict import ViewSettings
 
 hold_s = {reason: 1.0 for reason in ViewSettings().hold_s}
-app.ViewSettings = partial(ViewSettings, hold_s=hold_s, recover_s=1.0, learn_s=2.5)
+assembly.ViewSettings = partial(ViewSettings, hold_s=hold_s, recover_s=1.0, learn_s=2.5)
 app.run_device(load(Path(sys.argv[1])))
 """
 FPS = 10

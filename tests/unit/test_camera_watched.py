@@ -10,7 +10,7 @@ import structlog
 
 from edge.adapters.camera_watched import WatchedView
 from edge.adapters.view_file import ViewFile
-from edge.app import watched_view
+from edge.assembly import watched_view
 from edge.config import Config
 from edge.view_verdict import ViewSettings
 from edge.vocabulary import CoverageReason, Frame, NoFrame

@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from edge.app import build_stages
+from edge.assembly import build_stages
 from edge.audit import Mode, Row, judge
 from edge.audit_request import AuditRequest
 from edge.audit_verb import audit
