@@ -9,6 +9,7 @@ from typing import Any
 
 from edge.adapters.data_folder import OUTBOX_FILE
 from edge.adapters.health import STALE_AFTER_S, read_report
+from edge.adapters.proc import Process
 from edge.adapters.stored import journal_of, log_end
 from edge.config import Config
 from edge.errors import BadInputError, LobbyCountError
@@ -18,7 +19,7 @@ from edge.privacy_probe import probe
 from edge.privacy_promises import Said
 from edge.privacy_running import (
     log_files,
-    logs_to_journal,
+    log_goes_to,
     look_at_links,
     look_at_processes,
     not_running,
@@ -73,7 +74,7 @@ def look_at_unit(config: Config, *, watch_s: float) -> list[Look]:
         *look_at_links(
             pid, allowed, config.setup_page.port, watch_s=watch_s, unresolved=unresolved
         ),
-        *_logs(pid, hidden, *log_files(processes), journal=logs_to_journal(processes)),
+        *_logs(processes, hidden),
     ]
 
 
@@ -140,20 +141,23 @@ def _service(data: Path) -> tuple[int | None, Said | None]:
     return report.pid, None
 
 
-def _logs(pid: int, hidden: Sequence[str], *files: Path, journal: bool) -> list[Look]:
-    looks = []
-    for file in files:
+def _logs(processes: Sequence[Process], hidden: Sequence[str]) -> list[Look]:
+    looks: list[Look] = []
+    for file in log_files(processes):
         try:
             looks += look_at_log(log_end(file), str(file), hidden)
         except OSError as error:
             why = Said(f"{file} 读不了", f"{file} cannot be read ({error.strerror})")
             looks += no_log(why)
-    if journal:
-        text = journal_of(pid)
-        if text is None:
+    match log_goes_to(processes):
+        case "hidden":
+            looks += no_log(Said("看不到日志去向，请用 sudo 运行", "it cannot be found; use sudo"))
+        case "pipe":
+            looks += no_log(Said("日志由其他程序接收，请在那里查看", "another program takes it"))
+        case "journal":
+            text = journal_of(processes[0].pid)
             why = Said("读不了系统日志，请用 sudo 运行", "the journal cannot be read; use sudo")
-            return [*looks, *no_log(why)]
-        looks += look_at_log(text, "journal", hidden)
+            looks += no_log(why) if text is None else look_at_log(text, "journal", hidden)
     return looks
 
 

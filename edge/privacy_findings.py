@@ -32,15 +32,8 @@ _PROBE = Said("试运行（标记画面）", "a run on the sentinel clip")
 def looks_of(found: Probe, outbox: str) -> list[Look]:
     """Return what a probe says of the promises. outbox: the name of the database."""
     if found.code != 0:
-        return [
-            Look(
-                "pictures-not-stored",
-                _PROBE,
-                not_run=Said(
-                    f"试运行未正常结束（{found.code}）", f"the run did not end well ({found.code})"
-                ),
-            )
-        ]
+        how = found.failure or f"exit code {found.code}"
+        return not_probed(Said(f"试运行未正常结束（{how}）", f"the run did not end well ({how})"))
     return [
         _memory(found),
         *_messages(found),

@@ -48,7 +48,7 @@ class Probe:
     messages: (topic, payload) as a subscriber got them; None without a broker.
     answers: what the setup page answered, without and with a login.
     copies: for each look into the memory the numbers of the pictures in it, once for each copy.
-    closed: why the memory could not be looked at.
+    closed: why the memory could not be looked at. failure: why the run was given up.
     """
 
     folder: Path
@@ -60,6 +60,7 @@ class Probe:
     answers: list[Answer] = field(default_factory=list)
     copies: list[list[int]] = field(default_factory=list)
     closed: str | None = None
+    failure: str | None = None
 
     @property
     def data(self) -> Path:
@@ -82,6 +83,8 @@ def probe(config: Config, folder: Path, seed: int) -> Probe:
     with ExitStack() as stack:
         broker = stack.enter_context(LabBroker()) if available_kinds() else None
         document = _document(config, clip, folder / "data", broker.port if broker else 1)
+        # Two services of one name would push each other off a broker, so the second is refused.
+        document["device"]["id"] = f"privacy-check-{seed:08x}"
         file = folder / "lobby.json"
         file.write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
         found = Probe(folder, pictures, Config.model_validate(document))
@@ -142,8 +145,8 @@ def _run(file: Path, found: Probe) -> None:
             found.answers = visit(found.config.setup_page.port, pin, _PAGES)
             run.terminate()
             found.code = run.wait(RUN_LIMIT_S)
-        except (subprocess.TimeoutExpired, OSError):
-            found.code = None
+        except (subprocess.TimeoutExpired, OSError) as error:
+            found.failure = str(error)
         finally:
             run.kill()
 

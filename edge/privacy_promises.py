@@ -117,13 +117,14 @@ PROMISES = (
             "What is in memory is not written to the disk when a program crashes or memory is short.",
         ),
         Said(
-            "服务关闭内存转储（core dump）；建议关闭交换区，systemd 单元限制了转储。",
+            "服务的所有进程都关闭内存转储（core dump）；systemd 单元还禁止把它的内存换出到磁盘。",
             "The service switches core dumps off for all its processes; its unit does so too, and"
             " forbids its memory to be swapped out.",
         ),
         Said(
-            "查看运行中每个进程的转储上限和已换出的内存。",
-            "The core limit of every running process, and how much of it is swapped out.",
+            "查看运行中每个进程的转储上限、已换出的内存，以及是否允许换出到磁盘。",
+            "The core limit and dump filter of every running process, how much of it is swapped out,"
+            " and whether it may be.",
         ),
     ),
     Promise(

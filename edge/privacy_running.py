@@ -49,7 +49,12 @@ def look_at_processes(processes: Sequence[Process], data: Path) -> list[Look]:
     seen = Said(f"进程 {pids}", f"processes {pids}")
     hidden = _hidden(processes)
     return [
-        Look("memory-not-written", seen, tuple(_memory(processes)), hidden),
+        Look(
+            "memory-not-written",
+            seen,
+            (*_memory(processes), *_swap(processes[0].pid)),
+            hidden,
+        ),
         Look("pictures-forgotten", *_shared(processes), hidden),
         Look("files-in-place", *_files(processes, data), hidden),
         Look("nobody-recognised", *_libraries(processes), hidden),
@@ -108,9 +113,19 @@ def log_files(processes: Iterable[Process]) -> list[Path]:
     return sorted({Path(f.path) for p in processes for f in p.files if _is_log(f.fd, f.path)})
 
 
-def logs_to_journal(processes: Sequence[Process]) -> bool:
-    """Say whether the first process' standard error is a socket, as the journal's is."""
-    return any(f.fd == 2 and f.path.startswith("socket:") for f in processes[0].files)
+def log_goes_to(processes: Sequence[Process]) -> str:
+    """Return where the first process' standard error leads: "file", "journal", "nowhere" or else.
+
+    A socket is the journal's, as systemd sets it up; a terminal keeps nothing.
+    """
+    if processes[0].hidden:
+        return "hidden"
+    path = next((f.path for f in processes[0].files if f.fd == 2), "/dev/null")
+    if path.startswith("socket:"):
+        return "journal"
+    if path.startswith("/dev/"):
+        return "nowhere"
+    return "file" if path.startswith("/") else "pipe"
 
 
 def _memory(processes: Sequence[Process]) -> Iterable[Said]:
@@ -131,6 +146,15 @@ def _memory(processes: Sequence[Process]) -> Iterable[Said]:
                 f"进程 {each.pid} 有 {each.swapped_kb} kB 内存已换出到磁盘",
                 f"process {each.pid}: {each.swapped_kb} kB of it are swapped out",
             )
+
+
+def _swap(pid: int) -> Iterable[Said]:
+    for place in proc.disk_swap() if proc.may_swap(pid) else []:
+        yield Said(
+            f"内存可能被换出到 {place}：请用 systemd 单元（MemorySwapMax=0）运行，或 swapoff",
+            f"its memory may be swapped out to {place}; run it by the unit file, which has"
+            " MemorySwapMax=0, or switch swap off",
+        )
 
 
 def _shared(processes: Sequence[Process]) -> tuple[Said, tuple[Said, ...]]:

@@ -1,6 +1,7 @@
 """The command line of `lobbycount support-bundle`."""
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -31,7 +32,7 @@ def support_bundle(
 
     生成一个可以寄给开发者的诊断包，其中没有画面、密码和地址。请用 sudo 运行，以便包含日志。
     """
-    if out.is_dir() or not out.absolute().parent.is_dir():
+    if os.path.isdir(out) or not os.path.isdir(out.absolute().parent):  # noqa: PTH112  no raise
         raise BadInputError(
             f"--out {out}: must be a file in a folder that is there, e.g. --out bundle.zip"
         )

@@ -56,8 +56,12 @@ def state(folders: dict[str, Path]) -> dict[str, object]:
 
 
 def _disk(folder: Path) -> dict[str, object]:
-    """Return the room where a folder is, or would be, in MB."""
-    there = next((each for each in (folder, *folder.parents) if each.is_dir()), Path("/"))
+    """Return the room where a folder is, or would be, in MB.
+
+    `Path.is_dir` raises below a folder that this user may not enter; `os.path.isdir` does not.
+    """
+    places = (folder, *folder.parents)
+    there = next((each for each in places if os.path.isdir(each)), Path("/"))  # noqa: PTH112
     try:
         found = os.statvfs(there)
     except OSError as error:

@@ -66,3 +66,12 @@ def test_every_section_has_words_in_both_languages():
             words = model["description"]
             assert words.isascii() is False, name
             assert any(c.isascii() and c.isalpha() for c in words), name
+
+
+def test_the_examples_in_the_manual_work():
+    text = (config_schema.ROOT / "docs" / "config.md").read_text("utf-8")
+    blocks = [part.split("```")[0] for part in text.split("```yaml\n")[1:]]
+    assert len(blocks) == 2
+    for block in blocks:
+        document = {**example(), **YAML(typ="safe", pure=True).load(block)}
+        Config.model_validate(document)

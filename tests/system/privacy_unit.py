@@ -1,12 +1,14 @@
 """A real counting service in production that tests may break from the inside, and its check."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -121,6 +123,21 @@ class Unit:
                 pass  # not written yet
             pause.wait(0.1)
         raise AssertionError(self.log.read_text("utf-8"))
+
+    def wait_for_log(self, word):
+        """Return the first log line with a word in it."""
+
+        def lines(_report):
+            return [line for line in self.log.read_text("utf-8").splitlines() if word in line]
+
+        return self.wait_for(lines)[0]
+
+    def frames(self):
+        """Return how many pictures have been looked at."""
+        address = f"http://127.0.0.1:{self.config.health.prometheus_port}/metrics"
+        with urllib.request.urlopen(address, timeout=WAIT_S) as answer:
+            text = answer.read().decode()
+        return float(re.search(r"^lobbycount_frames_total (\S+)", text, re.M)[1])
 
     def inside(self, code):
         """Run code in the service."""

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from contextlib import contextmanager
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 
 import pytest
@@ -166,13 +166,15 @@ def test_a_line_is_moved_while_people_walk_and_stays_moved(lobby):
             "config.lines[0].in",
             "config.lines[0].points",
         ]
-    before, after = lobby.records()
-    assert (before.raw["cfg"], after.raw["cfg"]) == (file["cfg"], moved["cfg"])
-    assert (before.line, after.line) == ("door", "door")
-    assert before.t1_ms == after.t0_ms
-    assert (before.entered, before.left, before.cov, after.cov) == (0, 0, 1, 1)
-    assert after.entered + after.left + after.uturn > 0
-    verify_chain([before, after])
+    records = lobby.records()  # two, or three when a quarter of an hour ended meanwhile
+    assert [cfg for cfg, _ in groupby(r.raw["cfg"] for r in records)] == [file["cfg"], moved["cfg"]]
+    assert {(record.line, record.cov) for record in records} == {("door", 1)}
+    assert all(a.t1_ms == b.t0_ms for a, b in pairwise(records))
+    before = [r for r in records if r.raw["cfg"] == file["cfg"]]
+    after = records[len(before) :]
+    assert {(r.entered, r.left) for r in before} == {(0, 0)}
+    assert sum(r.entered + r.left + r.uturn for r in after) > 0
+    verify_chain(records)
     info = json.loads(lobby.inbox.on("info")[-1].payload)
     assert (info["cfg"], info["lines"]) == (moved["cfg"], [{"id": "door", "name": "大门"}])
 
@@ -210,13 +212,14 @@ def test_what_breaks_the_counting_is_taken_out_and_the_counting_goes_on(lobby):
     with lobby.running():
         assert lobby.reported("rolled_back", "2")["cfg"] == file["cfg"]
     records = lobby.records()
-    assert [(r.line, r.raw["cfg"]) for r in records[:3]] == [
+    seen = [key for key, _ in groupby((r.line, r.raw["cfg"]) for r in records)]
+    assert seen[:3] == [
         ("door", file["cfg"]),
         ("raises", trial["cfg"]),
         ("door", file["cfg"]),
     ]
     assert all(a.t1_ms <= b.t0_ms for a, b in pairwise(records))
-    assert records[1].cov > 0
+    assert max(r.cov for r in records if r.line == "raises") > 0
     verify_chain(records)
 
 

@@ -102,7 +102,10 @@ def test_no_password_is_in_what_the_service_says_or_writes(tmp_path, source, sig
     assert sign in said
     log_text = (tmp_path / "log").read_text("utf-8")
     assert "cannot connect" in log_text, "it has logged what it was up to"
-    given = {"lobby.yaml", "password"}
+    copy = tmp_path / "data" / "config.last-good.yaml"  # of the file, for the service alone
+    assert copy.stat().st_mode & 0o777 == 0o600
+    assert PASSWORD.encode() not in copy.read_bytes()
+    given = {"lobby.yaml", "password", copy.name}
     for path in tmp_path.rglob("*"):
         if path.is_file() and path.name not in given:
             content = path.read_bytes()

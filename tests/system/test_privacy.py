@@ -38,6 +38,7 @@ def test_a_run_leaves_outbox_key_and_health_file_and_nothing_else(tmp_path):
     journals = {"data/outbox.sqlite-wal", "data/outbox.sqlite-shm"}
     given = {"lobby.yaml", "short.mp4"}
     kept = {"data/device.key", "data/health.json", "data/lock", "data/outbox.sqlite"}
+    kept.add("data/config.last-good.yaml")  # what a start with a broken file uses
     kept.add("data/outbox.sqlite.confirmed")  # number, chain and mark of the last commit
     kept.add("data/config.last-good.yaml")
     assert written - given - journals == kept

@@ -229,8 +229,8 @@ def test_a_file_beside_the_data_folder_is_found_out(spoilt):
 
 def test_a_run_that_fails_or_cannot_be_looked_into_is_never_passed(spoilt):
     spoilt.code = 1
-    [stored] = [v for v in verdicts(looks_of(spoilt, OUTBOX_FILE)) if v.looks]
-    assert str(stored.outcome) == "not run"
+    outcomes = {str(v.outcome) for v in verdicts(looks_of(spoilt, OUTBOX_FILE))}
+    assert outcomes == {"not run"}
     spoilt.code, spoilt.closed, spoilt.messages = 0, "Permission denied", None
     outcomes = {v.promise.id: str(v.outcome) for v in verdicts(looks_of(spoilt, OUTBOX_FILE))}
     assert outcomes["pictures-forgotten"] == outcomes["pictures-not-sent"] == "not run"

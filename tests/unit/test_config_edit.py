@@ -1,6 +1,7 @@
 """Drawings are written into the installer's file; every other character stays."""
 
 from difflib import unified_diff
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -183,7 +184,7 @@ LINE = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.lists(LINE, min_size=1, max_size=4, unique_by=lambda i: i["id"]), max_size=3))
 def test_any_drawings_one_after_the_other_are_what_the_file_says(edits: list[Any]) -> None:
     text = LISTED
@@ -198,3 +199,56 @@ def test_any_drawings_one_after_the_other_are_what_the_file_says(edits: list[Any
         assert {"# ours", "# who", "# where", "# the end"} <= {
             "# " + part.strip() for line in text.splitlines() for part in line.split("#")[1:]
         }
+
+
+def laid_out(document: Any, indent: int, offset: int, flow: str | None) -> str:
+    """Write a config the way somebody else's editor would."""
+    yaml = YAML(typ="rt", pure=True)
+    yaml.indent(mapping=indent, sequence=indent, offset=offset)
+    yaml.default_flow_style = {"all": True, "leaves": None}.get(flow or "", False)
+    out = StringIO()
+    yaml.dump(document, out)
+    return out.getvalue()
+
+
+ZONE = st.builds(
+    lambda x: {"id": f"z{int(x * 9)}", "polygon": [[0, 0], [x, 0.1], [x, 0.9]]},
+    st.floats(0.1, 1).map(lambda x: round(x, 3)),
+)
+MASK = st.floats(0.1, 1).map(lambda x: [[0, 0], [round(x, 3), 0], [0, 0.5]])
+DRAWINGS = st.fixed_dictionaries(
+    {"lines": st.lists(LINE, min_size=1, max_size=4, unique_by=lambda i: i["id"])},
+    optional={
+        "zones": st.lists(ZONE, max_size=3, unique_by=lambda i: i["id"]),
+        "masks": st.lists(MASK, max_size=3),
+    },
+)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.sampled_from([(2, 0), (4, 2), (6, 4)]),
+    st.sampled_from([None, "all", "leaves"]),
+    DRAWINGS,
+    st.lists(DRAWINGS, min_size=1, max_size=3),
+)
+def test_any_layout_takes_any_drawings(
+    dents: tuple[int, int], flow: str | None, first: Any, edits: list[Any]
+) -> None:
+    camera = {"source": "/dev/video0"} | ({"masks": first["masks"]} if "masks" in first else {})
+    document = {
+        "device": {"tenant": "a", "id": "b", "name": "大厅 # no comment"},
+        "camera": camera,
+        **{key: first[key] for key in ("lines", "zones") if key in first},
+        "mqtt": {"host": "x", "insecure_lab": True},
+    }
+    text = laid_out(document, *dents, flow)
+    for drawings in edits:
+        text = with_drawings(text, drawings)
+        after = Config.model_validate(said(text))
+        assert [line.id for line in after.lines] == [line["id"] for line in drawings["lines"]]
+        for key, got in (("zones", after.zones), ("masks", after.camera.masks)):
+            if key in drawings:
+                assert len(got) == len(drawings[key])
+        assert after.device.name == "大厅 # no comment"
+        assert after.mqtt.host == "x"
