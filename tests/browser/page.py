@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -19,7 +20,6 @@ class Page:
 
     def __init__(self, driver: webdriver.Chrome, url: str, name: str, folder: Path) -> None:
         self.driver, self.url, self.name, self.folder = driver, url, name, folder
-        self.wrong: list[str] = []
         driver.get(url)
 
     def all(self, css: str) -> list[WebElement]:
@@ -28,13 +28,11 @@ class Page:
     def find(self, css: str) -> WebElement:
         """Wait until it is there and shown."""
 
-        def shown() -> WebElement | None:
-            return next(
-                (e for e in self.all(css) if self.ask("return arguments[0].checkVisibility()", e)),
-                None,
-            )
-
-        return until(shown, f"{css} is shown")
+        script = """
+            return [...document.querySelectorAll(arguments[0])].find((e) => e.checkVisibility());
+        """
+        found: WebElement = until(lambda: self.ask(script, css), f"{css} is shown")
+        return found
 
     def ask(self, script: str, *arguments: Any) -> Any:
         return self.driver.execute_script(script, *arguments)
@@ -49,9 +47,18 @@ class Page:
         return self.text(css)
 
     def click(self, css: str) -> None:
-        target = self.find(css)
-        self.ask("arguments[0].scrollIntoView({block: 'center'})", target)
-        target.click()
+        """Click; what was drawn anew meanwhile is looked for again."""
+
+        def clicked() -> bool:
+            target = self.find(css)
+            try:
+                self.ask("arguments[0].scrollIntoView({block: 'center'})", target)
+                target.click()
+            except StaleElementReferenceException:
+                return False
+            return True
+
+        until(clicked, f"{css} can be clicked")
 
     def type(self, css: str, words: str) -> None:
         field = self.find(css)
@@ -112,28 +119,34 @@ class Page:
 
     def tap(self, css: str) -> None:
         """Touch the middle of something."""
+        self._tap_at(until(lambda: self._middle(css), f"{css} is shown"))
+
+    def _tap_at(self, place: list[float]) -> None:
+        self._touch("touchStart", [{"x": place[0], "y": place[1]}])
+        self._touch("touchEnd", [])
+
+    def _middle(self, css: str) -> list[float] | None:
+        """Where in the window it is, None when it is not shown."""
         script = """
-            arguments[0].scrollIntoView({block: "center"});
-            const {left, top, width, height} = arguments[0].getBoundingClientRect();
+            const found = document.querySelector(arguments[0]);
+            if (!found?.checkVisibility()) return null;
+            found.scrollIntoView({block: "center"});
+            const {left, top, width, height} = found.getBoundingClientRect();
             return [left + width / 2, top + height / 2];
         """
-        x, y = self.ask(script, self.find(css))
-        self._touch("touchStart", [{"x": x, "y": y}])
-        self._touch("touchEnd", [])
+        return self.ask(script, css)
 
     def touch(self, share: tuple[float, float]) -> None:
         """Touch a place of the picture."""
-        x, y = self.spot(share)
-        self._touch("touchStart", [{"x": x, "y": y}])
-        self._touch("touchEnd", [])
+        self._tap_at([*self.spot(share)])
 
     def tap_until(self, css: str, condition: Callable[[], object]) -> None:
         """Touch it, and again while nothing comes of it: a browser may take a tap for the end
         of the swipe before."""
 
         def tapped() -> bool:
-            if not condition() and self.text(css):
-                self.tap(css)
+            if not condition() and (place := self._middle(css)):
+                self._tap_at(place)
             return bool(condition())
 
         until(tapped, f"{css} does what it should")

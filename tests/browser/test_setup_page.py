@@ -38,7 +38,7 @@ def test_a_line_is_drawn_counts_and_survives_a_broken_config(lobby, open_page):
 
     page.go("draw")
     page.find(".stage:not(.empty)")
-    page.click("[data-add=line]")
+    page.click("[data-add=line]:enabled")
     page.drag(*MIDDLE)
     page.type("#item-name", "中间")
     page.click("#flip")
@@ -75,7 +75,7 @@ def test_on_a_phone_a_line_is_drawn_and_people_are_tallied(lobby, open_page):
     page.wait_for(".state h1", "All is well")
     page.go("draw")
     page.find(".stage:not(.empty)")
-    page.tap("[data-add=line]")
+    page.tap("[data-add=line]:enabled")
     page.swipe(*MIDDLE)
     page.wait_for(".saving", "Not saved yet")
     page.shoot("draw-unsaved")
@@ -84,7 +84,7 @@ def test_on_a_phone_a_line_is_drawn_and_people_are_tallied(lobby, open_page):
     page.wait_for(".saving", "Not saved yet")
     moved = pytest.approx([0.40, 0.80], abs=0.01)
     page.tap_until("#save", lambda: lines_of(lobby)["line-1"]["points"][0] == moved)
-    page.tap("[data-add=zone]")
+    page.tap("[data-add=zone]:enabled")
     corners = [(0.1, 0.2), (0.3, 0.2), (0.2, 0.5)]
     for corner in corners:
         page.touch(corner)
@@ -149,6 +149,7 @@ def test_a_line_is_drawn_with_the_keyboard_alone(lobby, open_page):
     page.tab_to(".nav.top [href='#draw']")
     page.keys(Keys.ENTER)
     page.find(".stage")
+    page.find("[data-add=line]:enabled")
     page.tab_to("[data-add=line]")
     page.keys(Keys.ENTER)  # the focus goes to "in the middle"
     page.keys(Keys.ENTER)  # and to the first point
@@ -170,7 +171,7 @@ def test_an_unsaved_drawing_survives_a_restart_and_somebody_elses_edit(lobby, op
     page = open_page("zh-CN", "restart")
     page.log_in(lobby.pin)
     page.go("draw")
-    page.click("[data-add=zone]")
+    page.click("[data-add=zone]:enabled")
     page.drag((0.2, 0.5), (0.4, 0.8))
     page.type("#item-name", "等候区")
     page.wait_for(".saving", "有未保存的修改")
@@ -195,7 +196,7 @@ def test_an_unsaved_drawing_survives_a_restart_and_somebody_elses_edit(lobby, op
     zone = config_of(lobby)["zones"][0]
     assert (zone["name"], len(zone["polygon"])) == ("等候区", 4)
 
-    page.click("[data-add=line]")
+    page.click("[data-add=line]:enabled")
     page.drag((0.3, 0.3), (0.6, 0.3))
     page.ask("document.querySelector('.item details').open = true")
     page.type("#item-id", "Not An Id")

@@ -39,17 +39,18 @@ export class Draw {
   }
 
   update() {
+    if (!this.sheet.loaded) this.saving.load();
     this.panel.showCounts();
     this.doctor.ask();
   }
 
   async open() {
-    if (this.sheet.loaded) this.loaded();
-    else await this.saving.load();
-    await this.look();
+    await Promise.all([this.sheet.loaded ? this.loaded() : this.saving.load(), this.look()]);
   }
 
+  // Nothing is drawn before it is known what there is already.
   loaded() {
+    this.showTools();
     this.shapeStage();
     this.changed();
   }
@@ -73,6 +74,7 @@ export class Draw {
     this.undo.disabled = !this.sheet.past.length;
     if (!adding) {
       const adds = KINDS.map((kind) => button(t(`add_${kind}`), "second", () => this.add(kind), "plus", { "data-add": kind }));
+      for (const add of adds) add.disabled = !this.sheet.loaded;
       this.tools.replaceChildren(...adds, this.undo, el("p", { class: "hint" }, t("hint_pick")));
       return;
     }

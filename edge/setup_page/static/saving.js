@@ -11,12 +11,15 @@ export class Saving {
     this.onload = onload;
     this.onchange = onchange;
     this.busy = false;
+    this.loading = false;
     this.conflict = false;
     this.failed = "";
     this.node = el("section", { class: "saving", "aria-live": "polite" });
   }
 
   async load() {
+    if (this.loading) return;
+    this.loading = true;
     try {
       this.sheet.load(await call("GET", "/api/drawings"));
       this.failed = "";
@@ -24,6 +27,7 @@ export class Saving {
       if (!(error instanceof ApiError)) throw error;
       this.failed = error.words();
     }
+    this.loading = false;
     this.onload();
   }
 

@@ -16,7 +16,7 @@ export class Sheet {
     this.hash = null;
     this.errors = [];
     this.past = [];
-    this.base = ""; // the body as the file has it
+    this.base = '{"lines": []}'; // the body as the file has it
     this.keys = 0;
     this.revision = 0; // rises when items are replaced by others: load and undo
   }
