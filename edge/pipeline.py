@@ -184,12 +184,14 @@ class Pipeline:
         of them what they knew; a crossing that may still be undone is booked, when it is final,
         into the interval in which it happened.
         """
-        before, now_ms = self._aggregator, self._timeline.utc_ms(self._last_at)
+        now_ms, headcounts = self._timeline.utc_ms(self._last_at), self._aggregator.headcounts
+        if not self._endings or self._endings[-1].until_ms < now_ms:  # else nothing was seen since
+            ending = _Ending(self._aggregator, now_ms, self.provenance, self.cals)
+            self._endings.append(ending)
         ended = self._counter.hand_over(stages.counter, self._last_at)
-        before.add((self._timeline.utc_ms(c.at), c) for c in ended.booked)
-        headcounts = before.headcounts
-        before.occupy(now_ms, self._zones.hand_over(stages.zones))
-        self._endings.append(_Ending(before, now_ms, self.provenance, self.cals))
+        self._book(ended, before_ms=now_ms)
+        left = self._zones.hand_over(stages.zones)
+        self._endings[-1].aggregator.occupy(now_ms, left)
         self._go_on_with(stages)
         self._aggregator.go_on_with(headcounts)
         self._write_draft(now_ms, insist=True)
@@ -273,9 +275,14 @@ class Pipeline:
             part = self._aggregator.so_far(now_ms, quality, self.provenance)
             self._books.draft([*drafts, *(_calibrated(b, self.cals) for b in part)])
 
-    def _book(self, counted: Counted) -> None:
+    def _book(self, counted: Counted, *, before_ms: int | None = None) -> None:
+        """Book crossings into the intervals in which they happened; all before a time, if given.
+
+        A booking exactly where an interval ends would make it overlap the next one.
+        """
         for crossing in counted.booked:
             at_ms = self._timeline.utc_ms(crossing.at)
+            at_ms = at_ms if before_ms is None else min(at_ms, before_ms - 1)
             before = (e.aggregator for e in self._endings if at_ms < e.until_ms)
             next(before, self._aggregator).add([(at_ms, crossing)])
 
