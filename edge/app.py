@@ -21,7 +21,7 @@ from edge.adapters.outbox_sqlite import SqliteOutbox
 from edge.adapters.thermometer import hot_c, temperature_c
 from edge.adapters.watchdog_systemd import Watchdog
 from edge.answered_for import require_acknowledgement
-from edge.assembly import build_pipeline, build_stages, doctor_settings, watched_view
+from edge.assembly import build_pipeline, build_stages, doctor_settings, look_anew, watched_view
 from edge.config import Config
 from edge.config_in_force import ConfigInForce
 from edge.config_start import Start
@@ -122,6 +122,7 @@ def _run(
         signer=_signer(config),
         beats=beats,
         panel=panel,
+        on_masks=partial(look_anew, watched) if watched else lambda _: None,
         watch=start.watch(config.records.data_dir, dry_run) if start else None,
     )
     _say_mode(config)

@@ -11,6 +11,7 @@ from edge.adapters.detections_mot import MotDetections
 from edge.adapters.detector_gated import GatedDetector
 from edge.adapters.detectors import open_detector
 from edge.adapters.model_catalog import load_catalog
+from edge.adapters.view_features import masked_share
 from edge.adapters.view_file import ViewFile
 from edge.aggregation import Aggregator
 from edge.config import Config
@@ -118,9 +119,18 @@ def watched_view(config: Config, *, live: bool) -> WatchedView | None:
 
     live: a clip may show one picture for long; a camera never repeats one exactly.
     """
-    camera = config.camera
-    if not camera.watch:
+    if not config.camera.watch:
         return None
-    seen = json.dumps([shown(camera.source), camera.masks])
-    file = ViewFile(config.records.data_dir, hashlib.sha256(seen.encode()).hexdigest()[:12])
-    return WatchedView(file, ViewSettings() if live else ViewSettings(frozen_s=None))
+    settings = ViewSettings() if live else ViewSettings(frozen_s=None)
+    return WatchedView(_view_file(config), settings, masked=masked_share(config.camera.masks))
+
+
+def look_anew(watched: WatchedView, config: Config) -> None:
+    """Tell the view watch of the masks of another config."""
+    watched.look_anew(_view_file(config), masked=masked_share(config.camera.masks))
+
+
+def _view_file(config: Config) -> ViewFile:
+    """Return where the view of this camera with these masks is kept."""
+    seen = json.dumps([shown(config.camera.source), config.camera.masks])
+    return ViewFile(config.records.data_dir, hashlib.sha256(seen.encode()).hexdigest()[:12])

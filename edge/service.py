@@ -62,6 +62,7 @@ class Service:
         hang_s: float | None = HANG_S,
         watch: ConfigWatch | None = None,
         panel: Panel | None = None,
+        on_masks: Callable[[Config], None] = lambda _: None,
     ) -> None:
         """Prepare; nothing is counted or sent before `run`. Raises ConfigError.
 
@@ -70,10 +71,12 @@ class Service:
         hang_s: None for no watch over steps that never end.
         watch: tells of edits of the config file.
         panel: what shows every step, where there is a setup page.
+        on_masks: told of other masks before the first picture with them.
         """
         self._settings, self._clock, self._pipeline = settings, clock, pipeline
         self._stages_of, self._hang_s = stages_of, hang_s
         self._beats, self._source, self._watch, self._panel = beats, source, watch, panel
+        self._on_masks = on_masks
         self._shown = settings.current
         self._heard: deque[bytes] = deque(maxlen=1)  # only the last is still wanted
         self._calibration = self._calibration_for(self._shown.config)
@@ -212,6 +215,7 @@ class Service:
         """Pass on what the camera has to know before the next picture."""
         if now.camera.masks != before.camera.masks:
             self._source.set_masks(now.camera.masks)
+            self._on_masks(now)
         if now.camera.fps != before.camera.fps:
             self._source.set_target(now.camera.fps)
 

@@ -26,9 +26,15 @@ class WatchedView:
     Everything but `confirm` belongs to one thread.
     """
 
-    def __init__(self, file: ViewFile, settings: ViewSettings | None = None) -> None:
-        """Begin with the view that is kept in `file`, if there is one."""
+    def __init__(
+        self, file: ViewFile, settings: ViewSettings | None = None, *, masked: float = 0.0
+    ) -> None:
+        """Begin with the view that is kept in `file`, if there is one.
+
+        masked: the share of the picture that masks black out.
+        """
         self._file, self._settings = file, settings or ViewSettings()
+        self._masked = masked
         self._watch = ViewWatch(file.load(), self._settings)
         self._known = self._watch.signature is not None
         self._look_at = self._keep_at = self._look_for_file_at = -inf
@@ -46,6 +52,11 @@ class WatchedView:
         """Have the view from now on taken for the right one; any thread."""
         self._confirmed.set()
 
+    def look_anew(self, file: ViewFile, *, masked: float) -> None:
+        """Learn the view again and keep it there: masks were drawn into it or taken out."""
+        self._file, self._masked = file, masked
+        self._confirmed.set()
+
     def _judged(self, item: Frame | NoFrame) -> Frame | NoFrame:
         if isinstance(item, NoFrame):
             self._watch.nothing()
@@ -61,7 +72,7 @@ class WatchedView:
         if self._is_confirmed(frame.at):
             self._confirm()
         before = self._watch.reason
-        self._tell(before, self._watch.see(frame.at, look_at(frame.image)))
+        self._tell(before, self._watch.see(frame.at, look_at(frame.image, self._masked)))
         if not self._known and self._watch.signature is not None:
             self._known = True
             share = float((self._watch.signature.edges > 0).mean())

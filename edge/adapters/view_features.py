@@ -1,13 +1,15 @@
 """The numbers that the view watch judges a picture by."""
 
 import math
+from collections.abc import Sequence
 from zlib import crc32
 
 import cv2
 import numpy as np
 
+from edge.adapters.camera_masks import burn
 from edge.view_look import COLUMNS, ROWS, Look
-from edge.vocabulary import FloatArray, Image
+from edge.vocabulary import FloatArray, Image, Point
 
 _FINE, _MIDDLE = (384, 288), (192, 144)
 _ROWS = 288
@@ -18,10 +20,11 @@ _SPAN = math.log((255 + _BLACK) / _BLACK)
 _LOGARITHM = (np.log((np.arange(256) + _BLACK) / _BLACK) / _SPAN * 100).astype(np.float32)
 
 
-def look_at(image: Image) -> Look:
+def look_at(image: Image, masked: float = 0.0) -> Look:
     """Take the features of a (height, width, 3) BGR picture; keeps nothing of it.
 
-    They are those of its green, which is most of grey.
+    They are those of its green, which is most of grey. masked: the share that masks black out,
+    which is not why a picture is dark.
     """
     height, width = image.shape[:2]
     step = max(1, height // _ROWS)
@@ -35,11 +38,18 @@ def look_at(image: Image) -> Look:
     return Look(
         size=(width, height),
         digest=crc32(grey.tobytes()),
-        grey=float(np.percentile(grey[::3, ::3], 75)),
+        grey=float(np.percentile(grey[::3, ::3], 100 * (masked + 0.75 * (1 - masked)))),
         edges=_averaged(edges, 2),
         coarse=np.dstack(_gradient(_averaged(middle, 1))),
         detail=_averaged(detail * detail, 1),
     )
+
+
+def masked_share(masks: Sequence[Sequence[Point]]) -> float:
+    """Return which share of the picture is under these outlines."""
+    picture = np.full((_MIDDLE[1], _MIDDLE[0], 3), 255, np.uint8)
+    burn(picture, masks)
+    return float((picture == 0).mean())
 
 
 def _gradient(picture: FloatArray) -> tuple[FloatArray, FloatArray]:

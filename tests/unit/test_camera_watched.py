@@ -9,6 +9,7 @@ import pytest
 import structlog
 
 from edge.adapters.camera_watched import WatchedView
+from edge.adapters.view_features import masked_share
 from edge.adapters.view_file import ViewFile
 from edge.assembly import watched_view
 from edge.config import Config
@@ -139,3 +140,22 @@ def test_another_camera_begins_with_nothing_and_so_does_another_mask(tmp_path, p
     off = Config.model_validate({**given, "camera": {**given["camera"], "watch": False}})
     assert build(off) is None
     assert off.hash() == first.hash(), "nothing is counted otherwise"
+
+
+def test_masks_drawn_while_it_runs_are_no_other_view(tmp_path, camera, picture):
+    masked = picture.copy()
+    masked[:, : masked.shape[1] * 9 // 10] = 0
+    untold = Camera(WatchedView(ViewFile(tmp_path, "lens"), QUICK))
+    assert reasons(untold.show(masked, 40)) != [None], "a mask looks like another view"
+    camera.view.look_anew(ViewFile(tmp_path, "masked lens"), masked=0.9)
+    assert reasons(camera.show(masked, 40)) == [None]
+    again = Camera(WatchedView(ViewFile(tmp_path, "masked lens"), QUICK, masked=0.9))
+    assert reasons(again.show(masked, 40)) == [None]
+    assert reasons(again.show(picture, 40)) != [None], "what it knows is the masked view"
+    assert reasons(again.show(masked // 16, 40))[-1] is CoverageReason.DARK
+
+
+def test_the_share_under_masks_counts_what_they_share_once():
+    half, corner = [[0, 0], [0.5, 0], [0.5, 1], [0, 1]], [[0, 0], [0.25, 0], [0.25, 1], [0, 1]]
+    assert masked_share([]) == 0
+    assert masked_share([half, corner]) == pytest.approx(0.5, abs=0.01)
