@@ -189,7 +189,9 @@ class Lobby:
                 before(number)
                 yield frame
 
+        stream = self.outbox.stream
         self.service.run(items())
+        assert self.outbox.stream == stream  # where dates overlap, a new one begins
         assert self.pipeline.progress.frames == len(frames) > 2 * EDITS
         assert self.pipeline.progress.unsaved == 0
         rows = [json.loads(r.body) for r in self.outbox.pending(100_000)]
