@@ -34,7 +34,7 @@ DETECTIONS = Path("tests/data/vtest.det.txt")
 CLIP = Path("tests/data/vtest.mp4").absolute()
 INTERVAL_S = 900.0
 EDITS = 200
-PICTURE = np.broadcast_to(np.zeros(1, np.uint8), (576, 768, 3))
+PICTURE = np.zeros((576, 768, 3), np.uint8)
 SECRET = "sentinel-s3cret"
 TEXT = """\
 # 大厅 lobby
