@@ -38,10 +38,7 @@ def _replace(target: Path, content: bytes, before: os.stat_result) -> None:
     draft = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
-            now = os.fstat(handle)
-            if (now.st_uid, now.st_gid) != (before.st_uid, before.st_gid):
-                os.fchown(handle, before.st_uid, before.st_gid)
-            os.fchmod(handle, stat.S_IMODE(before.st_mode))
+            os.fchmod(handle, _kept(handle, before))
             file.write(content)
             file.flush()
             os.fsync(handle)
@@ -51,6 +48,23 @@ def _replace(target: Path, content: bytes, before: os.stat_result) -> None:
             draft.unlink()
         raise
     sync_folder(target.parent)
+
+
+def _kept(handle: int, before: os.stat_result) -> int:
+    """Give a file the owner and group it had, and return the mode it may have then.
+
+    Who is not root cannot give a file to a group of others (`install -o lobbycount` leaves it to
+    root's); what that group might do, the new one may not. Raises OSError for another owner.
+    """
+    mode = stat.S_IMODE(before.st_mode)
+    if os.fstat(handle).st_uid != before.st_uid:
+        os.fchown(handle, before.st_uid, -1)
+    if os.fstat(handle).st_gid != before.st_gid:
+        try:
+            os.fchown(handle, -1, before.st_gid)
+        except PermissionError:
+            return mode & ~stat.S_IRWXG
+    return mode
 
 
 def sync_folder(folder: Path) -> None:

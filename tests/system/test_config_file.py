@@ -58,6 +58,20 @@ def test_what_may_not_be_written_stays_and_is_said(nobody: Path, of: str, mode: 
     assert [file.name for file in nobody.iterdir()] == ["lobby.yaml"]
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives a file to a group of others")
+def test_a_group_that_cannot_be_given_gets_nothing(nobody: Path) -> None:
+    path = nobody / "lobby.yaml"
+    path.write_text("old", encoding="utf-8")
+    os.seteuid(0)
+    os.chown(path, 65534, 12346)
+    path.chmod(0o640)
+    os.seteuid(65534)
+    write_config(path, "new")
+    assert path.read_text(encoding="utf-8") == "new"
+    assert path.stat().st_gid != 12346
+    assert path.stat().st_mode & 0o7777 == 0o600
+
+
 def test_a_file_that_is_gone_is_said(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="No such file"):
         write_config(tmp_path / "lobby.yaml", "new")
