@@ -59,10 +59,12 @@ class LineSection(Section):
                 "a line needs at least two different points, e.g. [[0.2, 0.6], [0.8, 0.6]]"
             )
         if abs(self._sine()) < _MIN_ANGLE_SINE:
-            allowed = "left or right" if self.entry in {"up", "down"} else "up or down"
+            is_upright = self.entry in {"up", "down"}
+            allowed = "left or right" if is_upright else "up or down"
+            across = [[0.2, 0.6], [0.8, 0.6]] if is_upright else [[0.5, 0.3], [0.5, 0.9]]
             raise ValueError(
                 f"people moving {self.entry} walk along this line, not over it;"
-                f" draw it across their way or use {allowed}"
+                f" use {allowed}, or draw it across their way, e.g. points: {across}"
             )
         return self
 
