@@ -4,7 +4,7 @@ from edge.acknowledgement import Covered, camera_hash, what_is_wrong
 from edge.adapters.acknowledgement_file import read_acknowledgement
 from edge.adapters.camera_address import shown
 from edge.config import Config
-from edge.errors import AcknowledgementError
+from edge.errors import AcknowledgementError, Mistake
 from edge.privacy_page import SIGN_VERSION
 from edge.privacy_promises import Said
 
@@ -43,11 +43,18 @@ def require_acknowledgement(config: Config) -> None:
         return
     if config.mqtt.insecure_lab:
         raise AcknowledgementError(
-            "privacy.mode: production needs a broker with TLS; give mqtt: {tls: {ca:"
-            " /etc/lobbycount/ca.pem}} 正式使用必须加密传输"
+            Mistake(
+                "production needs a broker with TLS; give mqtt: {tls: {ca:"
+                " /etc/lobbycount/ca.pem}}",
+                "正式使用必须加密传输，请设置 mqtt: {tls: {ca: /etc/lobbycount/ca.pem}}",
+                "privacy.mode",
+            )
         )
     if (problem := what_is_missing(config)) is not None:
         raise AcknowledgementError(
-            f"privacy.mode: production: {problem.en}; {_WHAT_TO_DO.en}"
-            f" 正式模式须先确认：{problem.zh}。{_WHAT_TO_DO.zh}"
+            Mistake(
+                f"production: {problem.en}; {_WHAT_TO_DO.en}",
+                f"正式模式须先确认：{problem.zh}。{_WHAT_TO_DO.zh}",
+                "privacy.mode",
+            )
         )

@@ -26,6 +26,7 @@ from edge.tally import Tally
 from edge.vocabulary import TimeQuality
 
 _DATED = {TimeQuality.NTP, TimeQuality.RTC}
+_STORED_SOON = "either the device was off, or it was not stored yet: try again in 10 s"
 
 
 def calibration_records(
@@ -67,6 +68,15 @@ def keep(folder: Path, result: AuditResult) -> None:
         result.written[line] = calibration.write(folder, record)
 
 
+class NothingToCompareError(BadInputError):
+    """No interval of the device can be held against the tally. why: without what to do then."""
+
+    def __init__(self, why: str, advice: str) -> None:
+        """advice: to somebody at the command line."""
+        super().__init__(f"{why}; {advice}")
+        self.why = why
+
+
 def audit_by_intervals(
     config: Config, conditions: Conditions, tallies: Sequence[Tally]
 ) -> AuditResult:
@@ -76,7 +86,7 @@ def audit_by_intervals(
     watches = [watch for tally in tallies for watch in tally.watches]
     found = usable_intervals(records, watches, (conditions.cfg, conditions.model))
     if not found.usable:
-        raise BadInputError(_nothing_usable(config, tallies, watches, records, found))
+        raise _nothing_usable(config, tallies, watches, records, found)
     usable = {line.id: [r for r in found.usable if r.line == line.id] for line in config.lines}
     lines = [line for line, own in usable.items() if own]
     rows = compare_intervals(marks, found.usable, lines)
@@ -87,7 +97,7 @@ def audit_by_intervals(
         )
     notes = [f"{_interval(r)} is left out: {why}" for r, why in found.left_out]
     gaps = unrecorded(records, watches, config.records.interval_min * 60_000)
-    notes += [f"left out: {_gap(gap)}" for gap in gaps]
+    notes += [f"left out: {_gap(gap)}; {_STORED_SOON}" for gap in gaps]
     notes += outside(len(marks) - sum(row.tallied for row in rows), "these intervals")
     notes += nobody(rows)
     if any(r.tq not in _DATED for r in found.usable):
@@ -123,37 +133,39 @@ def _nothing_usable(
     watches: Sequence[Watch],
     records: Sequence[CountRecord],
     found: Intervals,
-) -> str:
+) -> NothingToCompareError:
     since, until = min(w.from_ms for w in watches), max(w.to_ms for w in watches)
     audited = f"{named(tallies)}: the audited time {iso_utc(since)} to {iso_utc(until)}"
     if found.left_out:
         first, why = found.left_out[0]
-        return (
+        return NothingToCompareError(
             f"{audited} has no interval that can be compared: {_interval(first)} is left out,"
-            f" because {why}; count again while the device runs undisturbed"
+            f" because {why}",
+            "count again while the device runs undisturbed",
         )
     advice = _advice(config.records.interval_min, since)
     if not records:
-        return f"{audited} cannot be compared: the device has no record yet; {advice}"
+        return NothingToCompareError(
+            f"{audited} cannot be compared: the device has no record yet", advice
+        )
     held_ms = (min(r.t0_ms for r in records), max(r.t1_ms for r in records))
     held = f"{iso_utc(held_ms[0])} to {iso_utc(held_ms[1])}"
     if held_ms[1] <= since or until <= held_ms[0]:
-        return (
-            f"{audited} does not overlap the records of the device, {held}; is the time zone"
-            " of the tally right, as in 2026-03-02T09:15:04+08:00, and is it this device?"
-            " A record is stored some 10 s after its interval ends"
+        return NothingToCompareError(
+            f"{audited} does not overlap the records of the device, {held}",
+            "is the time zone of the tally right, as in 2026-03-02T09:15:04+08:00, and is it this"
+            " device? A record is stored some 10 s after its interval ends",
         )
     gaps = unrecorded(records, watches, config.records.interval_min * 60_000)
     if gaps:
-        return f"{audited} cannot be compared: {_gap(gaps[0])}"
-    return f"{audited} contains no whole interval of the device, whose records are {held}; {advice}"
+        return NothingToCompareError(f"{audited} cannot be compared: {_gap(gaps[0])}", _STORED_SOON)
+    return NothingToCompareError(
+        f"{audited} contains no whole interval of the device, whose records are {held}", advice
+    )
 
 
 def _gap(gap: Watch) -> str:
-    return (
-        f"{gap.line} {iso_utc(gap.from_ms)} to {iso_utc(gap.to_ms)} has no record; either the"
-        " device was off, or it was not stored yet: try again in 10 s"
-    )
+    return f"{gap.line} {iso_utc(gap.from_ms)} to {iso_utc(gap.to_ms)} has no record"
 
 
 def _advice(minutes: int, since_ms: int) -> str:

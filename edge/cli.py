@@ -5,7 +5,7 @@ import logging
 import re
 import sys
 import threading
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal
@@ -21,7 +21,7 @@ from edge.assembly import configured_lines
 from edge.audit_cli import audit
 from edge.config import Config, broker_section, load, missing_files, with_broker
 from edge.config_in_force import in_force
-from edge.config_start import configured
+from edge.config_start import configured, last_known
 from edge.doctor_cli import doctor
 from edge.errors import BadInputError, BrokerError, LobbyCountError, MessageError
 from edge.evidence_cli import export, verify
@@ -61,7 +61,7 @@ def main() -> None:
     try:
         cli()
     except LobbyCountError as error:
-        ERR.print(str(error), style="bold red", markup=False, highlight=False, soft_wrap=True)
+        ERR.print(error.told, style="bold red", markup=False, highlight=False, soft_wrap=True)
         sys.exit(error.exit_code)
 
 
@@ -217,8 +217,10 @@ def health(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -
 
     查看设备运行状态。
     """
-    folder = load(config).records.data_dir
-    report, age_s = machine.read_report(folder)
+    known, file = last_known(config)
+    report, age_s = machine.read_report(known.records.data_dir)
+    if file.problems:  # the service may not have noticed by now
+        report = replace(report, config_trouble=file.words)
     problems = report.problems(age_s)
     if as_json:
         told = asdict(report) | {"problems": problems, "notes": report.notes()}

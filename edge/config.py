@@ -1,20 +1,17 @@
 """The config file: its shape, and what is said when it is wrong.
 
-Every problem is one line, `file:line: path: what is wrong; what is allowed, e.g. …`,
-and all problems of a file are told at once.
+Every mistake is one line, `file:line: path: what is wrong; what is allowed, e.g. …`, and one in
+Chinese; all mistakes of a file are told at once.
 """
 
 import hashlib
 import json
 from datetime import UTC, tzinfo
-from itertools import accumulate
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from edge.config_drawings import LineSection, Section, ZoneSection
 from edge.config_errors import explain, without_password
@@ -32,14 +29,10 @@ from edge.config_sections import (
     TlsSection,
     find_time_zone,
 )
-from edge.errors import ConfigError
+from edge.config_text import parse, read_text, unreadable
+from edge.errors import ConfigError, Mistake, SettingError
 from edge.hours import Hours
 from edge.providers import Provider
-
-LARGEST_BYTES = 131_072
-"""Of the file: 32 lines and 32 zones of a hundred corners each fit."""
-_DEEPEST = 200
-_MOST_VALUES = 50_000
 
 
 class Config(Section):
@@ -76,7 +69,10 @@ class Config(Section):
         ids = [line.id for line in lines]
         twice = sorted({i for i in ids if ids.count(i) > 1})
         if twice:
-            raise ValueError(f"the id {twice[0]!r} is used twice; every line needs its own")
+            raise SettingError(
+                f"the id {twice[0]!r} is used twice; every line needs its own",
+                f"编号 {twice[0]!r} 用了两次；每条线须有自己的编号，例如 id: {twice[0]}-2",
+            )
         return lines
 
     @field_validator("hours")
@@ -92,9 +88,11 @@ class Config(Section):
         ids = [section.id for section in (*info.data.get("lines", ()), *zones)]
         twice = sorted({i for i in ids if ids.count(i) > 1})
         if twice:
-            raise ValueError(
+            raise SettingError(
                 f"the id {twice[0]!r} is used twice; every line and zone needs its own,"
-                f" e.g. id: {twice[0]}-zone"
+                f" e.g. id: {twice[0]}-zone",
+                f"编号 {twice[0]!r} 用了两次；每条线和每个区域须有自己的编号，"
+                f"例如 id: {twice[0]}-zone",
             )
         if "device" in info.data and any(zone.windows for zone in zones):
             find_time_zone(info.data["device"].time_zone)  # the default is not looked up before
@@ -105,10 +103,11 @@ class Config(Section):
     def _no_lab_broker_in_production(cls, privacy: PrivacySection, info: ValidationInfo) -> Any:
         mqtt: MqttSection | None = info.data.get("mqtt")
         if privacy.mode == "production" and mqtt is not None and mqtt.insecure_lab:
-            raise ValueError(
+            raise SettingError(
                 "mode: production and mqtt.insecure_lab: true do not go together; give"
-                " mqtt: {tls: {ca: /etc/lobbycount/ca.pem}} instead, or set mode: lab"
-                " 正式使用必须加密传输"
+                " mqtt: {tls: {ca: /etc/lobbycount/ca.pem}} instead, or set mode: lab",
+                "正式使用必须加密传输，不能设 mqtt.insecure_lab: true；"
+                "请改用 mqtt: {tls: {ca: /etc/lobbycount/ca.pem}}，试用请设 mode: lab",
             )
         return privacy
 
@@ -160,25 +159,6 @@ def load(path: Path) -> Config:
     return checked(path, read_text(path))
 
 
-def read_text(path: Path) -> str:
-    """Read the text of a config file. Raises ConfigError."""
-    try:
-        with path.open("rb") as file:
-            content = file.read(LARGEST_BYTES + 1)
-        text = content.decode("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise ConfigError(
-            f"{path}: cannot be read: {reason}; start from config/lobby.example.yaml"
-        ) from error
-    if len(content) > LARGEST_BYTES:
-        raise ConfigError(
-            f"{path}: has more than {LARGEST_BYTES} bytes, which is no config;"
-            " start from config/lobby.example.yaml"
-        )
-    return text
-
-
 def checked(path: Path, text: str) -> Config:
     """Check the text of a config file; relative paths in it start at the folder of `path`.
 
@@ -188,7 +168,7 @@ def checked(path: Path, text: str) -> Config:
     try:
         config = Config.model_validate(document, context={"folder": path.parent})
     except ValidationError as error:
-        raise ConfigError(explain(path, document, error, Config)) from error
+        raise ConfigError(*explain(path, document, error, Config)) from error
     return config
 
 
@@ -224,11 +204,22 @@ def broker_section(url: str) -> MqttSection:
         host, port, scheme = None, None, ""
     if not host or scheme not in {"mqtt", "mqtts"}:
         shown = without_password(url)
-        raise ConfigError(f"--broker {shown}: not a broker; e.g. mqtt://127.0.0.1:1883")
+        raise ConfigError(
+            Mistake(
+                "not a broker; e.g. mqtt://127.0.0.1:1883",
+                "不是消息服务器地址；例如 mqtt://127.0.0.1:1883",
+                f"--broker {shown}",
+            )
+        )
     if "@" in parts.netloc:
         raise ConfigError(
-            "--broker: a password on the command line can be read by everybody on this machine;"
-            " use a config file with mqtt.username and mqtt.password_file"
+            Mistake(
+                "a password on the command line can be read by everybody on this machine;"
+                " use a config file with mqtt.username and mqtt.password_file",
+                "命令行中的密码会被本机所有人看到；"
+                "请写在配置文件的 mqtt.username 和 mqtt.password_file 中",
+                "--broker",
+            )
         )
     if scheme == "mqtt":
         return MqttSection(host=host, port=port or 1883, insecure_lab=True)
@@ -243,66 +234,12 @@ def password(mqtt: MqttSection) -> str | None:
     try:
         return path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        en, zh = unreadable(error)
         raise ConfigError(
-            f"mqtt.password_file: {path} cannot be read: {reason};"
-            " put the password in it, readable by the service's user only"
+            Mistake(
+                f"{path} cannot be read: {en};"
+                " put the password in it, readable by the service's user only",
+                f"{path} 无法读取：{zh}；请把密码写入该文件，只让服务的用户可读",
+                "mqtt.password_file",
+            )
         ) from error
-
-
-def parse(path: Path, text: str) -> Any:
-    """Read YAML, with its line marks. Raises ConfigError, `file:line: …`."""
-    yaml = YAML(typ="rt", pure=True)
-    try:
-        _check_depth(text)
-        document = yaml.load(text)
-    except RecursionError as error:
-        raise ConfigError(f"{path}:1: not valid YAML: nested too deep") from error
-    except MarkedYAMLError as error:
-        mark = error.problem_mark
-        line = mark.line + 1 if mark else 1
-        problem = " ".join(str(error.problem or error.context).split())
-        raise ConfigError(
-            f"{path}:{line}: not valid YAML: {problem};"
-            " check indentation, colons and brackets here and in the line above"
-        ) from error
-    except YAMLError as error:
-        raise ConfigError(f"{path}:1: not valid YAML: {' '.join(str(error).split())}") from error
-    _check_size(path, document)
-    if not isinstance(document, dict):
-        raise ConfigError(
-            f"{path}:1: must be a list of settings such as `device:`;"
-            " start from config/lobby.example.yaml"
-        )
-    return document
-
-
-def _check_depth(text: str) -> None:
-    """Raise RecursionError for brackets in brackets: the reader's time grows quadratically."""
-    ways = {"[": 1, "{": 1, "]": -1, "}": -1}
-    if max(accumulate(ways.get(c, 0) for c in text), default=0) > _DEEPEST:
-        raise RecursionError
-
-
-def _check_size(path: Path, document: Any) -> None:
-    """Refuse a text whose aliases (&, *) stand for more than anybody would write out."""
-    sizes: dict[int, int] = {}
-
-    def size(node: Any) -> int:
-        if not isinstance(node, dict | list):
-            return 1
-        if id(node) not in sizes:
-            sizes[id(node)] = _MOST_VALUES + 1  # while it is not known: it would hold itself
-            parts = node.values() if isinstance(node, dict) else node
-            sizes[id(node)] = 1 + sum(map(size, parts))
-        return sizes[id(node)]
-
-    try:
-        is_too_much = size(document) > _MOST_VALUES
-    except RecursionError:
-        is_too_much = True
-    if is_too_much:
-        raise ConfigError(
-            f"{path}:1: not a config: its anchors (&) and aliases (*) stand for too much;"
-            " write the values out"
-        )

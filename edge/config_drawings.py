@@ -14,6 +14,7 @@ from pydantic import (
     model_validator,
 )
 
+from edge.errors import SettingError
 from edge.geometry import crosses_itself, mean_depth
 from edge.vocabulary import DailyWindow, Line, Point, Zone, ZoneKind
 
@@ -26,6 +27,7 @@ MOST_CORNERS = 100
 Outline = tuple[tuple[Share, Share], ...]
 
 _HEADING: dict[str, Point] = {"up": (0, -1), "down": (0, 1), "left": (-1, 0), "right": (1, 0)}
+_WAYS = {"up": "上", "down": "下", "left": "左", "right": "右"}
 _MIN_MEAN_DEPTH = 1e-3  # flatter than that is a line; the same in every picture
 _WINDOW = re.compile(r"(\d\d):(\d\d)-(\d\d):(\d\d)", re.ASCII)
 _MIN_ANGLE_SINE = 0.17  # 10 degrees: below it the word does not say which side is meant
@@ -55,16 +57,20 @@ class LineSection(Section):
         if len(self.points) < 2 or any(
             a == b for a, b in zip(self.points, self.points[1:], strict=False)
         ):
-            raise ValueError(
-                "a line needs at least two different points, e.g. [[0.2, 0.6], [0.8, 0.6]]"
+            raise SettingError(
+                "a line needs at least two different points, e.g. [[0.2, 0.6], [0.8, 0.6]]",
+                "计数线至少要有两个不同的点，例如 [[0.2, 0.6], [0.8, 0.6]]",
             )
         if abs(self._sine()) < _MIN_ANGLE_SINE:
             is_upright = self.entry in {"up", "down"}
             allowed = "left or right" if is_upright else "up or down"
             across = [[0.2, 0.6], [0.8, 0.6]] if is_upright else [[0.5, 0.3], [0.5, 0.9]]
-            raise ValueError(
+            raise SettingError(
                 f"people moving {self.entry} walk along this line, not over it;"
-                f" use {allowed}, or draw it across their way, e.g. points: {across}"
+                f" use {allowed}, or draw it across their way, e.g. points: {across}",
+                f"往{_WAYS[self.entry]}（{self.entry}）走的人与这条线平行，不会越线；"
+                f"请改用 {allowed.replace('or', '或')}，或横着人走的方向画线，"
+                f"例如 points: {across}",
             )
         return self
 
@@ -98,14 +104,17 @@ class ZoneSection(Section):
     @classmethod
     def _is_an_area(cls, polygon: Sequence[Point]) -> Any:
         if len(set(polygon)) > 2 and crosses_itself(polygon):
-            raise ValueError(
+            raise SettingError(
                 "the outline of a zone crosses itself, so what is inside is not clear;"
-                " give its corners in order, e.g. [[0.5, 0.5], [0.9, 0.5], [0.9, 0.9], [0.5, 0.9]]"
+                " give its corners in order, e.g. [[0.5, 0.5], [0.9, 0.5], [0.9, 0.9], [0.5, 0.9]]",
+                "区域的边线自相交，分不清里外；请按顺序写各个角，"
+                "例如 [[0.5, 0.5], [0.9, 0.5], [0.9, 0.9], [0.5, 0.9]]",
             )
         if len(set(polygon)) < 3 or mean_depth(polygon) < _MIN_MEAN_DEPTH:
-            raise ValueError(
+            raise SettingError(
                 "a zone needs at least three points that are not on one line,"
-                " e.g. [[0.5, 0.5], [0.9, 0.5], [0.9, 0.9]]"
+                " e.g. [[0.5, 0.5], [0.9, 0.5], [0.9, 0.9]]",
+                "区域至少要有三个不在一条直线上的点，例如 [[0.5, 0.5], [0.9, 0.5], [0.9, 0.9]]",
             )
         return polygon
 
@@ -118,9 +127,11 @@ class ZoneSection(Section):
     @model_validator(mode="after")
     def _windows_are_of_an_activity(self) -> Self:
         if self.windows and self.kind is not ZoneKind.ACTIVITY:
-            raise ValueError(
+            raise SettingError(
                 f"windows are for activity zones, this one is {self.kind};"
-                " leave them out or set kind: activity"
+                " leave them out or set kind: activity",
+                f"只有活动区域可以设 windows，这个区域是 {self.kind}；"
+                "请删去 windows，或改为 kind: activity",
             )
         return self
 
@@ -131,25 +142,28 @@ class ZoneSection(Section):
 
 
 def daily_windows(texts: Sequence[str]) -> tuple[DailyWindow, ...]:
-    """Read parts of one day, in order. Raises ValueError where they are none or overlap."""
+    """Read parts of one day, in order. Raises SettingError where they are none or overlap."""
     parts = sorted(texts, key=lambda text: _window(text).start_min)
     for first, second in pairwise(parts):
         if _window(second).start_min < _window(first).end_min:
-            raise ValueError(
-                f"{first} and {second} overlap; join them,"
-                f" e.g. {first[:5]}-{max(first[-5:], second[-5:])}"
+            joined = f"{first[:5]}-{max(first[-5:], second[-5:])}"
+            raise SettingError(
+                f"{first} and {second} overlap; join them, e.g. {joined}",
+                f"{first} 与 {second} 重叠；请合并，例如 {joined}",
             )
     return tuple(_window(text) for text in parts)
 
 
 def _window(text: str) -> DailyWindow:
-    """Read "HH:MM-HH:MM". Raises ValueError when it is no such part of a day."""
+    """Read "HH:MM-HH:MM". Raises SettingError when it is no such part of a day."""
     found = _WINDOW.fullmatch(text)
     numbers = [int(n) for n in found.groups()] if found else [24, 0, 0, 0]
     start_min, end_min = numbers[0] * 60 + numbers[1], numbers[2] * 60 + numbers[3]
     if not found or not start_min < end_min <= 24 * 60 or max(numbers[1], numbers[3]) > 59:
-        raise ValueError(
+        raise SettingError(
             f"{text!r} is not a part of a day from an earlier to a later time, 00:00 to 24:00;"
-            ' e.g. windows: ["09:00-11:30", "14:00-16:00"]'
+            ' e.g. windows: ["09:00-11:30", "14:00-16:00"]',
+            f"{text!r} 不是一天中从早到晚的时段（00:00 到 24:00）；"
+            '例如 windows: ["09:00-11:30", "14:00-16:00"]',
         )
     return DailyWindow(start_min, end_min)

@@ -12,10 +12,11 @@ from pydantic import ValidationError
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 from edge import yaml_splice as splice
-from edge.config import Config, parse
+from edge.config import Config
 from edge.config_drawings import LineSection, Section, ZoneSection
 from edge.config_errors import sentences
-from edge.errors import ConfigError
+from edge.config_text import parse
+from edge.errors import ConfigError, Mistake
 
 DIGITS = 4
 """Of a coordinate: a tenth of a thousandth of the picture is less than a pixel in 4K."""
@@ -27,7 +28,9 @@ SECTIONS: dict[str, tuple[str, ...]] = {
 _MODELS: dict[str, type[Section]] = {"lines": LineSection, "zones": ZoneSection}
 _Old = tuple[splice.Item, Any]
 """An item of the file and what it says."""
-_BY_HAND = "change the drawings in the file itself, e.g. points: [[0.2, 0.6], [0.8, 0.6]]"
+_EXAMPLE = "points: [[0.2, 0.6], [0.8, 0.6]]"
+_BY_HAND = f"change the drawings in the file itself, e.g. {_EXAMPLE}"
+_BY_HAND_ZH = f"请直接在配置文件中修改，例如 {_EXAMPLE}"
 
 
 def with_drawings(text: str, drawings: Mapping[str, Any], path: Path = Path("lobby.yaml")) -> str:
@@ -49,7 +52,14 @@ def with_drawings(text: str, drawings: Mapping[str, Any], path: Path = Path("lob
     except ConfigError:
         is_right = False
     if not is_right:
-        raise ConfigError(f"{path}:1: the drawings cannot be written into it; {_BY_HAND}")
+        raise ConfigError(
+            Mistake(
+                f"the drawings cannot be written into it; {_BY_HAND}",
+                f"画的内容无法写入；{_BY_HAND_ZH}",
+                line=1,
+                file=str(path),
+            )
+        )
     return text
 
 
@@ -57,7 +67,7 @@ def _check(document: Any, path: Path) -> None:
     try:
         Config.model_validate(document, context={"folder": path.parent})
     except ValidationError as error:
-        raise ConfigError("\n".join(sentences(error, Config))) from error
+        raise ConfigError(*sentences(error, Config)) from error
 
 
 def _expected(document: Any, wanted: Mapping[str, Any]) -> Any:
@@ -102,7 +112,14 @@ def _with_list(text: str, key: str, items: Sequence[Any], path: Path) -> str:
     value = found[1]
     if not splice.in_order(value):
         line = value.start_mark.line + 1
-        raise ConfigError(f"{path}:{line}: {name} is written with anchors (&, *); {_BY_HAND}")
+        raise ConfigError(
+            Mistake(
+                f"{name} is written with anchors (&, *); {_BY_HAND}",
+                f"{name} 用了锚点 (&, *)；{_BY_HAND_ZH}",
+                line=line,
+                file=str(path),
+            )
+        )
     if not isinstance(value, SequenceNode) or not value.value:
         return splice.spliced(text, _filled(text, node, found, fresh))
     place = splice.listing(text, value)

@@ -1,4 +1,4 @@
-"""Turning pydantic's findings into lines an installer can act on.
+"""Turning pydantic's and YAML's findings into lines an installer can act on, in both languages.
 
 What is allowed and what works is read from the model's own JSON Schema, so that a
 new setting explains itself.
@@ -6,6 +6,7 @@ new setting explains itself.
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from json import dumps
 from pathlib import Path
@@ -13,42 +14,68 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from edge.config_words import finding_zh, yaml_zh
+from edge.errors import Mistake, SettingError
 
 Location = tuple[int | str, ...]
 
 
-def explain(path: Path, document: Any, error: ValidationError, model: type[BaseModel]) -> str:
-    """Return one line `file:line: path: what; what is allowed, e.g. …` per problem.
+def explain(
+    path: Path, document: Any, error: ValidationError, model: type[BaseModel]
+) -> list[Mistake]:
+    """Return what is wrong and what is allowed, e.g. …, with its line, in the file's order.
 
     document: what ruamel.yaml's round-trip loader returned, with its line marks.
     """
-    found = {(line_of(document, location), text) for location, text in _findings(error, model)}
-    return "\n".join(f"{path}:{line}: {text}" for line, text in sorted(found))
+    found = {
+        replace(mistake, line=line_of(document, location), file=str(path))
+        for location, mistake in _findings(error, model)
+    }
+    return sorted(found, key=lambda mistake: (mistake.line or 0, mistake.setting, mistake.en))
 
 
-def sentences(error: ValidationError, model: type[BaseModel]) -> list[str]:
-    """Return the same without a file: `path: what; what is allowed, e.g. …` per problem."""
-    return sorted({text for _, text in _findings(error, model)})
+def sentences(error: ValidationError, model: type[BaseModel]) -> list[Mistake]:
+    """Return the same without a file."""
+    return sorted({mistake for _, mistake in _findings(error, model)}, key=str)
 
 
-def _findings(error: ValidationError, model: type[BaseModel]) -> list[tuple[Location, str]]:
+def yaml_mistake(path: Path, error: YAMLError) -> Mistake:
+    """Return what is wrong with a text that is no YAML; the reader's own words stay English."""
+    words, mark = str(error), None
+    if isinstance(error, MarkedYAMLError):
+        words, mark = str(error.problem or error.context), error.problem_mark
+    problem = " ".join(words.split())
+    return Mistake(
+        f"not valid YAML: {problem};"
+        " check indentation, colons and brackets here and in the line above",
+        f"不是正确的 YAML：{yaml_zh(problem)}；请检查本行和上一行的缩进、冒号和括号（{problem}）",
+        line=mark.line + 1 if mark else 1,
+        file=str(path),
+    )
+
+
+def _findings(error: ValidationError, model: type[BaseModel]) -> list[tuple[Location, Mistake]]:
     schema = model.model_json_schema()
     problems = error.errors(include_url=False)
     deep = {problem["loc"][:n] for problem in problems for n in range(len(problem["loc"]))}
     # A list whose only item is wrong is also "too short": that would be said twice.
     return [
-        (problem["loc"], _sentence(problem, schema))
+        (problem["loc"], _mistake(problem, schema))
         for problem in problems
         if problem["loc"] not in deep
     ]
 
 
-def unknown(key: str, allowed: Sequence[str]) -> str:
-    """Say what may have been meant by a setting there is not."""
+def unknown(key: str, allowed: Sequence[str]) -> tuple[str, str]:
+    """Say what may have been meant by a setting there is not, in English and in Chinese."""
     close = get_close_matches(key, allowed, n=1)
     if close:
-        return f"unknown setting; did you mean {close[0]!r}?"
-    return f"unknown setting; allowed here: {', '.join(allowed)}"
+        meant = repr(close[0])
+        return f"unknown setting; did you mean {meant}?", f"没有这个设置；是不是 {meant}？"
+    names = ", ".join(allowed)
+    return f"unknown setting; allowed here: {names}", f"没有这个设置；这里可以用：{names}"
 
 
 def line_of(document: Any, location: Location) -> int:
@@ -67,21 +94,33 @@ def line_of(document: Any, location: Location) -> int:
     return line + 1
 
 
-def _sentence(problem: ErrorDetails, schema: dict[str, Any]) -> str:
+def _mistake(problem: ErrorDetails, schema: dict[str, Any]) -> Mistake:
     location = problem["loc"]
-    where = _dotted(location)
+    return Mistake(*_words(problem, location, schema), _dotted(location))
+
+
+def _words(problem: ErrorDetails, location: Location, schema: dict[str, Any]) -> tuple[str, str]:
+    """Say what is wrong and what works, in English and in Chinese."""
     if problem["type"] == "extra_forbidden":
-        return f"{where}: {unknown(str(location[-1]), _allowed(schema, location[:-1]))}"
+        return unknown(str(location[-1]), _allowed(schema, location[:-1]))
+    context = problem.get("ctx", {})
+    cause = context.get("error")
+    if isinstance(cause, SettingError):
+        return cause.en, cause.zh
+    example = _example(schema, location)
+    en, zh = (f"; e.g. {example}", f"；例如 {example}") if example else ("", "")
     if problem["type"] == "missing":
-        return f"{where}: is missing{_example(schema, location)}"
-    if problem["type"] == "value_error":
-        return f"{where}: {problem['ctx']['error']}"
+        return f"is missing{en}", f"没有填写{zh}"
+    shown = _shown(problem["input"])
+    what_zh = finding_zh(problem["type"], context)
+    return f"{_what(problem)}, not {shown}{en}", f"{what_zh}，现在是 {shown}{zh}"
+
+
+def _what(problem: ErrorDetails) -> str:
     if problem["type"] == "string_pattern_mismatch":
-        what = "only a-z, 0-9 and '-' are allowed, starting with a letter or digit"
-    else:
-        what = problem["msg"][0].lower() + problem["msg"][1:]
-        what = what.replace("input should", "must")
-    return f"{where}: {what}, not {_shown(problem['input'])}{_example(schema, location)}"
+        return "only a-z, 0-9 and '-' are allowed, starting with a letter or digit"
+    what = problem["msg"][0].lower() + problem["msg"][1:]
+    return what.replace("input should", "must")
 
 
 def without_password(text: str) -> str:
@@ -93,7 +132,7 @@ def _dotted(location: Location) -> str:
     text = ""
     for part in location:
         text += f"[{part}]" if isinstance(part, int) else f".{part}"
-    return text.lstrip(".") or "the file"
+    return text.lstrip(".")
 
 
 def _shown(value: Any) -> str:
@@ -112,7 +151,7 @@ def _example(schema: dict[str, Any], location: Location) -> str:
         if examples:
             first = examples[0]
             shown = first if isinstance(first, str) else dumps(first, ensure_ascii=False)
-            return f"; e.g. {location[depth - 1]}: {shown}"
+            return f"{location[depth - 1]}: {shown}"
     return ""
 
 

@@ -12,7 +12,7 @@ import structlog
 from edge.adapters.shadow_file import ShadowFile
 from edge.config import Config
 from edge.config_remote import base_of, merged, remote_part
-from edge.errors import ConfigError, LobbyCountError, MessageError, OutboxError
+from edge.errors import ConfigError, LobbyCountError, MessageError, Mistake, OutboxError
 from edge.file_state import FileState, Problem
 from edge.hot_settings import effective
 from edge.shadow import PROBATION_S, Desired, Kept, Report, Shadow, digest_of, restored
@@ -205,7 +205,11 @@ class ConfigInForce:
         except Exception as error:
             _log.exception("shadow.rehearsal_failed", rev=desired.rev)
             what = type(error).__name__
-            raise ConfigError(f"config: nobody can be counted with it ({what})") from error
+            raise ConfigError(
+                Mistake(
+                    f"nobody can be counted with it ({what})", f"无法用它计数（{what}）", "config"
+                )
+            ) from error
         return config
 
     def _config_of(self, desired: Desired | None) -> Config:

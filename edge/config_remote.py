@@ -10,6 +10,7 @@ A desired config is put over the file's as in RFC 7396: objects are merged key b
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -17,7 +18,7 @@ from pydantic import ValidationError
 from edge.config import Config
 from edge.config_errors import sentences, unknown
 from edge.config_sections import DeviceSection
-from edge.errors import ConfigError
+from edge.errors import ConfigError, Mistake
 from edge.sealing import canonical
 
 SECTIONS = ("device", "lines", "zones", "counting")
@@ -29,6 +30,7 @@ _PARTS: dict[str, bool | set[str]] = {
     "counting": True,
 }
 _CHANGEABLE = "only device.name, lines, zones and counting can; edit the file on the device"
+_CHANGEABLE_ZH = "只能改 device.name、lines、zones 和 counting；请在设备上修改配置文件"
 
 
 def merged(file: Config, desired: Mapping[str, object]) -> Config:
@@ -51,7 +53,7 @@ def merged(file: Config, desired: Mapping[str, object]) -> Config:
     except ValidationError as error:
         refused += sentences(error, Config)
     if refused:
-        raise ConfigError("\n".join(f"config.{_printable(sentence)}" for sentence in refused))
+        raise ConfigError(*(_printable(mistake) for mistake in refused))
     return config
 
 
@@ -76,26 +78,30 @@ def base_of(file: Config) -> str:
     return hashlib.sha256(canonical(written).encode()).hexdigest()[:12]
 
 
-def _refused(desired: Mapping[str, object]) -> Iterator[str]:
+def _refused(desired: Mapping[str, object]) -> Iterator[Mistake]:
     """Name every setting that does not travel, never its value."""
     for key in desired:
         if key not in SECTIONS:
             yield _refusal(key, key in Config.model_fields, key, SECTIONS)
     device = desired.get("device", {})
     if not isinstance(device, Mapping):
-        yield 'device: must be an object, e.g. device: {"name": "幸福里党群服务中心 大厅"}'
+        example = 'device: {"name": "幸福里党群服务中心 大厅"}'
+        yield Mistake(f"must be an object, e.g. {example}", f"必须是对象，例如 {example}", "device")
         return
     for key in device:
         if key not in OF_DEVICE:
             yield _refusal(f"device.{key}", key in DeviceSection.model_fields, key, OF_DEVICE)
 
 
-def _refusal(path: str, exists: bool, key: str, allowed: tuple[str, ...]) -> str:
+def _refusal(path: str, exists: bool, key: str, allowed: tuple[str, ...]) -> Mistake:
     if exists:
-        return f"{path}: cannot be changed over MQTT; {_CHANGEABLE}"
-    return f"{path}: {unknown(key, allowed)}"
+        en, zh = "cannot be changed over MQTT", "不能通过 MQTT 修改"
+        return Mistake(f"{en}; {_CHANGEABLE}", f"{zh}；{_CHANGEABLE_ZH}", path)
+    return Mistake(*unknown(key, allowed), path)
 
 
-def _printable(sentence: str) -> str:
-    """Keep a hostile key from breaking the line, in a log or on a screen."""
-    return "".join(c if c.isprintable() else "?" for c in sentence)
+def _printable(mistake: Mistake) -> Mistake:
+    """Name the setting as it was sent; keep a hostile key from breaking the line on a screen."""
+    words = (mistake.en, mistake.zh, f"config.{mistake.setting}")
+    en, zh, setting = ("".join(c if c.isprintable() else "?" for c in text) for text in words)
+    return replace(mistake, en=en, zh=zh, setting=setting)

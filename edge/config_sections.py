@@ -21,6 +21,7 @@ from pydantic import (
 
 from edge.config_drawings import Outline, Section, Slug, daily_windows
 from edge.counting import CountingSettings
+from edge.errors import SettingError
 from edge.geometry import crosses_itself
 from edge.hours import Hours
 from edge.providers import Provider
@@ -37,19 +38,23 @@ ConfigPath = Annotated[Path, AfterValidator(_from_config_folder)]
 
 
 def find_time_zone(name: str) -> tzinfo:
-    """Find a time zone by its IANA name. Raises ValueError when that is not possible."""
+    """Find a time zone by its IANA name. Raises SettingError when that is not possible."""
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
         known = available_timezones()
     if not known:
-        raise ValueError(
+        raise SettingError(
             f"time zone {name!r} cannot be looked up, this machine has no time zone data;"
-            " install it, e.g. sudo apt install tzdata"
+            " install it, e.g. sudo apt install tzdata",
+            f"查不到时区 {name!r}，本机没有时区数据；请安装，例如 sudo apt install tzdata",
         )
     close = get_close_matches(name, known, n=1)
     hint = f"did you mean {close[0]!r}?" if close else "e.g. time_zone: Asia/Shanghai"
-    raise ValueError(f"{name!r} is not the name of a time zone; {hint}")
+    hint_zh = f"是不是 {close[0]!r}？" if close else "例如 time_zone: Asia/Shanghai"
+    raise SettingError(
+        f"{name!r} is not the name of a time zone; {hint}", f"{name!r} 不是时区名称；{hint_zh}"
+    )
 
 
 class DeviceSection(Section):
@@ -86,9 +91,11 @@ class CameraSection(Section):
         if isinstance(value, str) and value and "://" not in value:
             return str(_from_config_folder(Path(value), info))
         if isinstance(value, str) and "://" in value and not value.startswith(("rtsp:", "rtsps:")):
-            raise ValueError(
+            raise SettingError(
                 "only rtsp:// and rtsps:// addresses can be read;"
-                " e.g. source: rtsp://192.168.1.64:554/stream, /dev/video0 or clip.mp4"
+                " e.g. source: rtsp://192.168.1.64:554/stream, /dev/video0 or clip.mp4",
+                "只能读取 rtsp:// 和 rtsps:// 地址；"
+                "例如 source: rtsp://192.168.1.64:554/stream、/dev/video0 或 clip.mp4",
             )
         return value
 
@@ -96,13 +103,16 @@ class CameraSection(Section):
     @classmethod
     def _mask_hides_an_area(cls, masks: Sequence[Sequence[Point]]) -> Any:
         if any(len(set(mask)) < 3 for mask in masks):
-            raise ValueError(
-                "a mask needs at least three different points, e.g. [[0, 0], [0.2, 0], [0.2, 0.3]]"
+            raise SettingError(
+                "a mask needs at least three different points, e.g. [[0, 0], [0.2, 0], [0.2, 0.3]]",
+                "遮挡区至少要有三个不同的点，例如 [[0, 0], [0.2, 0], [0.2, 0.3]]",
             )
         if any(crosses_itself(mask) for mask in masks):
-            raise ValueError(
+            raise SettingError(
                 "the outline of a mask crosses itself, so a part would stay visible;"
-                " give its corners in order, e.g. [[0, 0], [0.2, 0], [0.2, 0.3], [0, 0.3]]"
+                " give its corners in order, e.g. [[0, 0], [0.2, 0], [0.2, 0.3], [0, 0.3]]",
+                "遮挡区的边线自相交，会有一部分遮不住；请按顺序写各个角，"
+                "例如 [[0, 0], [0.2, 0], [0.2, 0.3], [0, 0.3]]",
             )
         return masks
 
@@ -156,8 +166,9 @@ class TlsSection(Section):
     @model_validator(mode="after")
     def _certificate_and_key_together(self) -> Self:
         if (self.cert is None) != (self.key is None):
-            raise ValueError(
-                "cert and key belong together; give both, e.g. cert: device.pem, key: device.key"
+            raise SettingError(
+                "cert and key belong together; give both, e.g. cert: device.pem, key: device.key",
+                "cert 和 key 必须一起填写，例如 cert: device.pem, key: device.key",
             )
         return self
 
@@ -179,13 +190,17 @@ class MqttSection(Section):
     @model_validator(mode="after")
     def _safe_and_complete(self) -> Self:
         if self.password_file is not None and self.username is None:
-            raise ValueError(
-                "password_file without username would not be used; add e.g. username: lobby-001"
+            raise SettingError(
+                "password_file without username would not be used; add e.g. username: lobby-001",
+                "只有 password_file 而没有 username，密码不会被使用；"
+                "请加上用户名，例如 username: lobby-001",
             )
         if self.tls is None and not self.insecure_lab:
-            raise ValueError(
+            raise SettingError(
                 "no tls section: records would travel in plain text;"
-                " add tls: {ca: /etc/lobbycount/ca.pem} or, in a lab only, insecure_lab: true"
+                " add tls: {ca: /etc/lobbycount/ca.pem} or, in a lab only, insecure_lab: true",
+                "没有 tls，数据会明文传输；请加上 tls: {ca: /etc/lobbycount/ca.pem}，"
+                "仅试验时可写 insecure_lab: true",
             )
         return self
 
@@ -212,18 +227,22 @@ class HoursSection(Section):
         for day, texts in days.items():
             try:
                 daily_windows(texts)
-            except ValueError as error:
-                raise ValueError(f"{day}: {error}") from error
+            except SettingError as error:
+                raise SettingError(f"{day}: {error.en}", f"{day}：{error.zh}") from error
             if not texts and isinstance(day, date):
-                raise ValueError(f"{day}: has no hours; put it into closed: [{day}]")
+                raise SettingError(
+                    f"{day}: has no hours; put it into closed: [{day}]",
+                    f"{day}：没有开放时段；全天不开放请写入 closed: [{day}]",
+                )
         return days
 
     @model_validator(mode="after")
     def _closed_or_special(self) -> Self:
         both = sorted(set(self.closed) & set(self.special))
         if both:
-            raise ValueError(
-                f"{both[0]} is in closed and in special; take it out of one of the two"
+            raise SettingError(
+                f"{both[0]} is in closed and in special; take it out of one of the two",
+                f"{both[0]} 同时写在 closed 和 special 中；请从其中一处删去",
             )
         return self
 
@@ -269,9 +288,13 @@ class PrivacySection(Section):
         if self.mode == "production":
             missing = [name for name in ("unit", "purpose", "contact") if not getattr(self, name)]
             if missing:
-                raise ValueError(
+                example = (
+                    "unit: 幸福里街道办事处, purpose: 统计到访人次，改进服务, contact: 021-12345678"
+                )
+                raise SettingError(
                     f"mode: production needs {', '.join(missing)} too: visitors read them on the"
-                    " sign, e.g. unit: 幸福里街道办事处, purpose: 统计到访人次，改进服务,"
-                    " contact: 021-12345678 正式使用须填写责任单位、目的和联系方式"
+                    f" sign, e.g. {example}",
+                    f"正式使用还须填写 {'、'.join(missing)}（责任单位、目的、联系方式，"
+                    f"印在告示上），例如 {example}",
                 )
         return self

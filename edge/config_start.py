@@ -17,10 +17,11 @@ from edge.adapters.detectors import missing_provider
 from edge.adapters.last_good import find_last_good, save_last_good
 from edge.adapters.model_catalog import load_catalog
 from edge.answered_for import require_acknowledgement
-from edge.config import Config, checked, missing_files, password, read_text, with_broker
+from edge.config import Config, checked, missing_files, password, with_broker
 from edge.config_sections import RecordsSection
+from edge.config_text import read_text
 from edge.config_watch import ConfigWatch, problems_of
-from edge.errors import AcknowledgementError, BadInputError, ConfigError, ModelError
+from edge.errors import AcknowledgementError, ConfigError, Mistake, ModelError
 from edge.file_state import FileState
 
 _log = structlog.get_logger(__name__)
@@ -74,21 +75,38 @@ def configured(path: Path, broker: str | None) -> Start:
         config = _with(checked(path, text), broker)
         check_parts(config)
         require_acknowledgement(config)
-    except (ConfigError, AcknowledgementError) as error:
-        refusal: BadInputError = error
+    except ConfigError as error:
+        refusal = error
     else:
         return Start(path, config, text, FileState(str(path)), broker)
     found = _last_good(path, text, broker)
     if found is not None and _may_stand_in(found[0], refusal):
         state = FileState(str(path), problems_of(path, refusal, text))
-        _log.error("config.last_good", file=str(path), errors=list(state.errors))
+        said = {"errors": list(state.errors), "zh": list(state.chinese)}
+        _log.error("config.last_good", file=str(path), **said)
         return Start(path, found[0], found[1], state, broker)
     if config is None or text is None:
         raise refusal
     return Start(path, config, text, FileState(str(path)), broker)  # what is absent says so itself
 
 
-def _may_stand_in(good: Config, refusal: BadInputError) -> bool:
+def last_known(path: Path) -> tuple[Config, FileState]:
+    """Return the config to look at a running service with, and how the file stands to it.
+
+    It is the last good one where the file has a mistake. Raises ConfigError when there is none.
+    """
+    text: str | None = None
+    try:
+        text = read_text(path)
+        return checked(path, text), FileState(str(path))
+    except ConfigError as error:
+        found = _last_good(path, text, None)
+        if found is None:
+            raise
+        return found[0], FileState(str(path), problems_of(path, error, text))
+
+
+def _may_stand_in(good: Config, refusal: ConfigError) -> bool:
     """Say whether the last good config may run instead: never lab where production is wanted."""
     if isinstance(refusal, AcknowledgementError) and good.privacy.mode != "production":
         return False
@@ -106,15 +124,26 @@ def check_parts(config: Config) -> None:
     """
     absent = [line for line in missing_files(config) if not line.startswith("camera.source: /dev/")]
     if absent:
-        said = "is not on this machine; copy it there or correct the path"
-        raise ConfigError("\n".join(f"{line} {said}" for line in absent))
+        raise ConfigError(*map(_absent, absent))
     password(config.mqtt)
     try:
         load_catalog(config.model.folder).entry(config.model.name)
     except ModelError as error:
-        raise ConfigError(f"model.name: {error}") from error
+        zh = f"模型不能用；运行 lobbycount models list 查看可用的模型（{error}）"
+        raise ConfigError(Mistake(str(error), zh, "model.name")) from error
     if missing := missing_provider(config.model.provider):
-        raise ConfigError(f"model.provider: {missing}")
+        zh = f"本机不能这样运行模型；可以用 provider: cpu（{missing}）"
+        raise ConfigError(Mistake(missing, zh, "model.provider"))
+
+
+def _absent(line: str) -> Mistake:
+    """Tell a line of `missing_files`."""
+    setting, _, file = line.partition(": ")
+    return Mistake(
+        f"{file} is not on this machine; copy it there or correct the path",
+        f"本机没有 {file}；请复制过来，或改正路径",
+        setting,
+    )
 
 
 def _with(config: Config, broker: str | None) -> Config:

@@ -16,10 +16,11 @@ from time import monotonic
 import structlog
 
 from edge.adapters.config_file import Fingerprint, fingerprint
-from edge.config import Config, checked, parse, read_text
+from edge.config import Config, checked
 from edge.config_errors import line_of, without_password
-from edge.errors import ConfigError, LobbyCountError
-from edge.file_state import FileState, Problem, read_problems
+from edge.config_text import parse, read_text
+from edge.errors import ConfigError, LobbyCountError, Mistake
+from edge.file_state import FileState, Problem, problems_in
 
 LOOK_S = 1.0
 SETTLE_S = 1.0
@@ -128,7 +129,12 @@ class ConfigWatch:
         except Exception as error:
             _log.exception("config.rehearsal_failed", file=str(self.path))
             what = type(error).__name__
-            refusal = ConfigError(f"nobody can be counted with it ({what}); undo the last edit")
+            refusal = ConfigError(
+                Mistake(
+                    f"nobody can be counted with it ({what}); undo the last edit",
+                    f"无法用它计数（{what}）；请撤销上一次修改",
+                )
+            )
             edit = Edit(None, problems_of(self.path, refusal, text))
         if edit.problems:
             self._reject(edit, digest, now, may_be_half=may_be_half)
@@ -147,7 +153,8 @@ class ConfigWatch:
             return
         self._told = edit.problems
         state = FileState(str(self.path), edit.problems)
-        _log.error("config.rejected", file=str(self.path), errors=list(state.errors))
+        said = {"errors": list(state.errors), "zh": list(state.chinese)}
+        _log.error("config.rejected", file=str(self.path), **said)
         self._found.append(edit)
 
     def _read_digest(self) -> str | None:
@@ -159,12 +166,19 @@ class ConfigWatch:
 
 def problems_of(path: Path, error: LobbyCountError, text: str | None) -> tuple[Problem, ...]:
     """Return what an error says of a file, each with its line and without a camera's password."""
-    found = read_problems(str(path), without_password(str(error)))
+    mistakes = error.mistakes if isinstance(error, ConfigError) else (_unforeseen(error),)
+    found = problems_in(
+        replace(m, en=without_password(m.en), zh=without_password(m.zh)) for m in mistakes
+    )
     try:
         document = parse(path, text or "")
     except ConfigError:
         return found
     return tuple(replace(p, line=p.line if p.line > 1 else _line(document, p)) for p in found)
+
+
+def _unforeseen(error: LobbyCountError) -> Mistake:
+    return Mistake(str(error), f"不能使用：{error}")
 
 
 def _line(document: object, problem: Problem) -> int:

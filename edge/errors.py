@@ -4,13 +4,58 @@ Each message is one sentence for the person at the keyboard: the place, the
 reason, and what works instead. `exit_code` is what the command line returns.
 """
 
+from dataclasses import dataclass
 from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """One thing in the config file that cannot be used, with what works, in both languages.
+
+    setting: its dotted path. line: of the file. Each is left out where it is not known.
+    """
+
+    en: str
+    zh: str
+    setting: str = ""
+    line: int | None = None
+    file: str = ""
+
+    def __str__(self) -> str:
+        """Return `file:line: setting: what is wrong; what works`, in English."""
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        return ": ".join(part for part in (place, self.setting, self.en) if part)
+
+    @property
+    def chinese(self) -> str:
+        """The same in Chinese; it names the file only where no line is known."""
+        place = f"第 {self.line} 行" if self.line else self.file
+        where = " ".join(part for part in (place, self.setting) if part)
+        return f"{where}：{self.zh}" if where else self.zh
+
+
+class SettingError(ValueError):
+    """A setting that cannot be used, for the checks in the models of the config."""
+
+    def __init__(self, en: str, zh: str) -> None:
+        """Both say what is wrong and what works; the place is added by `config_errors`."""
+        super().__init__(en, zh)
+        self.en, self.zh = en, zh
+
+    def __str__(self) -> str:
+        """Return it in English."""
+        return self.en
 
 
 class LobbyCountError(Exception):
     """Root of all errors of this package."""
 
     exit_code: ClassVar[int] = 1
+
+    @property
+    def told(self) -> str:
+        """What the command line says of it."""
+        return str(self)
 
 
 class BadInputError(LobbyCountError):
@@ -20,10 +65,24 @@ class BadInputError(LobbyCountError):
 
 
 class ConfigError(BadInputError):
-    """The config file cannot be used; the message has one line per problem."""
+    """The config file cannot be used; the message has one line per mistake."""
+
+    def __init__(self, *mistakes: Mistake) -> None:
+        """Name at least one."""
+        super().__init__(*mistakes)
+        self.mistakes = mistakes
+
+    def __str__(self) -> str:
+        """Return them in English, each in a line."""
+        return "\n".join(map(str, self.mistakes))
+
+    @property
+    def told(self) -> str:
+        """Each in English, and below it in Chinese."""
+        return "\n".join(f"{each}\n    {each.chinese}" for each in self.mistakes)
 
 
-class AcknowledgementError(BadInputError):
+class AcknowledgementError(ConfigError):
     """In production nobody answers for the device as it is configured now."""
 
 

@@ -1,22 +1,26 @@
 """What is said about the config file while the device counts: in force, waiting or rejected."""
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-_PLACE = re.compile(r"(?P<path>[A-Za-z_][\w.\[\]-]*): (?P<text>.+)")
+from edge.errors import Mistake
+
 THE_FILE = "the file"
 """What stands for a setting where no single one is to blame."""
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong with the file: in which line, with which setting, and what works."""
+    """One thing that is wrong with the file: in which line, with which setting, and what works.
+
+    text: in English, as it is published. zh: the same in Chinese.
+    """
 
     line: int
     path: str
     text: str
+    zh: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +46,21 @@ class FileState:
         return tuple(f"{self.file}:{p.line}: {p.path}: {p.text}" for p in self.problems)
 
     @property
+    def chinese(self) -> tuple[str, ...]:
+        """The same in Chinese, without the file."""
+        settings = [p.path if p.path != THE_FILE else "" for p in self.problems]
+        told = zip(self.problems, settings, strict=True)
+        return tuple(Mistake(p.text, p.zh, setting, p.line).chinese for p, setting in told)
+
+    @property
     def words(self) -> str | None:
         """What an operator has to know, in one sentence; None when the file is in force."""
         if self.problems:
             more = f" (+{len(self.problems) - 1})" if len(self.problems) > 1 else ""
             return (
                 "the config file has a mistake and is not in force, the last good one counts on"
-                f" 配置文件有错未生效，继续按上一次正确的配置计数: {self.errors[0]}{more}"
+                f" 配置文件有错未生效，继续按上一次正确的配置计数:"
+                f" {self.errors[0]} {self.chinese[0]}{more}"
             )
         if self.waits:
             return (
@@ -58,21 +70,9 @@ class FileState:
         return None
 
 
-def read_problems(file: str, message: str) -> tuple[Problem, ...]:
-    """Read the lines of a ConfigError: `file:line: path: what`, with less where less is known."""
-    return tuple(_read(file, line) for line in message.splitlines() if line)
-
-
-def _read(file: str, line: str) -> Problem:
-    rest, number = line.removeprefix(f"{file}:").lstrip(), 1
-    if found := re.match(r"(\d+): ", rest):
-        number, rest = int(found[1]), rest[found.end() :]
-    place = _PLACE.fullmatch(rest)
-    return (
-        Problem(number, place["path"], place["text"])
-        if place
-        else Problem(number, THE_FILE, rest.removeprefix(f"{THE_FILE}: "))
-    )
+def problems_in(mistakes: Iterable[Mistake]) -> tuple[Problem, ...]:
+    """Return mistakes as they are told of the running service; the line is 1 if not known."""
+    return tuple(Problem(m.line or 1, m.setting or THE_FILE, m.en, m.zh) for m in mistakes)
 
 
 def named(paths: Iterable[str]) -> tuple[str, ...]:

@@ -27,6 +27,7 @@ class TallyFile:
         self.marks: list[Mark] = []
         self.began_ms = now_ms()
         self._line, self._now_ms = line, now_ms
+        self.ended_ms: int | None = None
         self._ends: list[int] = []
         try:
             self._file = path.open("xb", buffering=0)
@@ -61,7 +62,9 @@ class TallyFile:
 
     def end(self) -> None:
         """Note that the line was watched until now. Without it, only until the last crossing."""
-        self._append(f"{iso_utc(self._now_ms())},{self._line},{END}")
+        ended_ms = self._now_ms()
+        self._append(f"{iso_utc(ended_ms)},{self._line},{END}")
+        self.ended_ms = ended_ms
 
     def close(self) -> None:
         """Close the file; idempotent."""

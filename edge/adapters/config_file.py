@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from tempfile import mkstemp
 
-from edge.errors import ConfigError
+from edge.errors import ConfigError, Mistake
 
 
 def write_config(path: Path, text: str) -> None:
@@ -28,8 +28,13 @@ def write_config(path: Path, text: str) -> None:
         _replace(target, text.encode(), before)
     except OSError as error:
         raise ConfigError(
-            f"{path}: cannot be written ({error.strerror}), nothing was changed; let the service's"
-            f" user write it and its folder, e.g. sudo chown -R lobbycount {target.parent}"
+            Mistake(
+                f"cannot be written ({error.strerror}), nothing was changed; let the service's"
+                f" user write it and its folder, e.g. sudo chown -R lobbycount {target.parent}",
+                f"无法写入（{error.strerror}），没有任何改动；请让服务的用户能写该文件和文件夹，"
+                f"例如 sudo chown -R lobbycount {target.parent}",
+                file=str(path),
+            )
         ) from error
 
 

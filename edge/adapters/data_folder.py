@@ -5,7 +5,7 @@ import socket
 from pathlib import Path
 from typing import IO
 
-from edge.errors import ConfigError, OutboxError
+from edge.errors import ConfigError, Mistake, OutboxError
 
 LOCK_FILE = "lock"
 OUTBOX_FILE = "outbox.sqlite"
@@ -61,7 +61,12 @@ def claim_name(tenant: str, dev: str) -> socket.socket:
     except OSError as error:
         name.close()
         raise ConfigError(
-            f"device.id: another lobbycount on this machine is {tenant}/{dev} already;"
-            f" every camera needs a config with an id of its own, e.g. id: {dev}-2"
+            Mistake(
+                f"another lobbycount on this machine is {tenant}/{dev} already;"
+                f" every camera needs a config with an id of its own, e.g. id: {dev}-2",
+                f"本机已有一个 lobbycount 使用 {tenant}/{dev}；"
+                f"每台摄像机的配置须有自己的编号，例如 id: {dev}-2",
+                "device.id",
+            )
         ) from error
     return name

@@ -3,6 +3,7 @@
 import hashlib
 import re
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,12 @@ from edge.config import Config, load
 from edge.config_drawings import LineSection, Outline, Section, ZoneSection
 from edge.config_edit import with_drawings
 from edge.config_errors import sentences
-from edge.errors import ConfigError
+from edge.errors import ConfigError, Mistake
 from edge.setup_page.answers import Refusal
 from edge.setup_page.device import Device
 from edge.setup_page.reception import Reception, Visit
 
-_PLACE = re.compile(r"(?:camera\.)?((?:lines|zones|masks)[\w.\[\]]*): (.*)", re.ASCII)
+_DRAWN = re.compile(r"(?:camera\.)?((?:lines|zones|masks)[\w.\[\]]*)", re.ASCII)
 
 
 class _Drawings(Section):
@@ -73,7 +74,7 @@ class DrawingsApi:
         try:
             drawings = _Drawings.model_validate(said)
         except (ValidationError, RecursionError) as error:
-            raise _wrong(_problems(error)) from None
+            raise _wrong(_mistakes(error)) from None
         with self._lock:
             text = _text(path)
             if _hash(text) != drawings.hash:
@@ -87,7 +88,7 @@ class DrawingsApi:
                 new = with_drawings(text, {k: said[k] for k in ("lines", "zones", "masks")}, path)
                 write_config(path, new)
             except ConfigError as error:
-                raise _wrong([_place(line) for line in str(error).splitlines()]) from error
+                raise _wrong(error.mistakes) from error
         return JSONResponse({"hash": _hash(new)})
 
     def _file(self) -> Path:
@@ -122,25 +123,25 @@ def _shown(section: Section) -> dict[str, Any]:
     return section.model_dump(mode="json", by_alias=True)
 
 
-def _problems(error: ValidationError | RecursionError) -> list[dict[str, str]]:
+def _mistakes(error: ValidationError | RecursionError) -> Sequence[Mistake]:
     if isinstance(error, RecursionError):
-        return [{"path": "lines", "text": "nested too deep"}]
-    return [_place(line) for line in sentences(error, _Drawings)]
+        return [Mistake("nested too deep", "括号套得太深", "lines")]
+    return sentences(error, _Drawings)
 
 
-def _place(line: str) -> dict[str, str]:
-    """Split `lines[0].points: what is wrong` at its place."""
-    found = _PLACE.fullmatch(line)
+def _told(mistake: Mistake) -> dict[str, str]:
+    """Say what is wrong with which drawing; what is not about one names its own place."""
+    found = _DRAWN.fullmatch(mistake.setting)
     if found is None:
-        return {"path": "", "text": line}
-    return {"path": found[1], "text": found[2]}
+        return {"path": "", "text": str(mistake), "zh": mistake.chinese}
+    return {"path": found[1], "text": mistake.en, "zh": mistake.zh}
 
 
-def _wrong(problems: list[dict[str, str]]) -> Refusal:
+def _wrong(mistakes: Sequence[Mistake]) -> Refusal:
     return Refusal(
         422,
         "画的内容有误，未保存",
         "The drawings cannot be used; nothing was stored",
         result="bad drawings",
-        more={"errors": problems},
+        more={"errors": [_told(mistake) for mistake in mistakes]},
     )

@@ -10,15 +10,22 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
-from edge.audit import DIRECTIONS, Mode
+from edge.audit import DIRECTIONS
 from edge.audit_intervals import unrecorded
-from edge.audit_records import audit_by_intervals, calibration_records, keep, stored_records
-from edge.audit_report import SCOPE, AuditResult, claim
+from edge.audit_records import (
+    audit_by_intervals,
+    calibration_records,
+    keep,
+    stored_records,
+)
+from edge.audit_report import AuditResult
 from edge.config import Config
+from edge.config_sections import find_time_zone
 from edge.errors import BadInputError, LobbyCountError
 from edge.sealing import iso_utc
 from edge.setup_page.answers import Refusal
 from edge.setup_page.device import Device
+from edge.setup_page.tally_words import nothing_usable, too_short, undecided, verdict
 from edge.tally import Tally, parse_tally
 from edge.tally_file import TallyFile
 from edge.vocabulary import Outcome
@@ -130,7 +137,7 @@ class TallyDesk:
                 made.running = False
             if not made.file.marks:
                 made.file.path.unlink(missing_ok=True)
-                return _undecided(
+                return undecided(
                     "没有记录任何越线，无法比较",
                     "Nobody was tallied, so nothing can be compared",
                 )
@@ -139,11 +146,17 @@ class TallyDesk:
             self._wait_for_records(config, tally, made.interval_ms)
             result = self._compared(config, tally, made.by)
         except BadInputError as error:
-            shown = str(error).replace(f"{made.file.path}: ", "")
-            return _undecided("无法比较：至少要数完一个完整时段", shown, made.file.path.name)
+            return self._not_compared(made, error)
         except (LobbyCountError, OSError) as error:
             raise _failed(error) from error
-        return _verdict(result, made.file.path.name)
+        return verdict(result, made.file.path.name)
+
+    def _not_compared(self, made: _Made, error: BadInputError) -> dict[str, Any]:
+        ended_ms, file = made.file.ended_ms, made.file.path
+        if ended_ms is not None and _whole(made, ended_ms):
+            return nothing_usable(error, file, made.interval_ms)
+        time_zone = find_time_zone(self._device.current().device.time_zone)
+        return too_short(self._device.now_ms(), time_zone, file, made.interval_ms)
 
     def _compared(self, config: Config, tally: Tally, by: str) -> AuditResult:
         result = audit_by_intervals(config, self._device.conditions(), [tally])
@@ -165,10 +178,9 @@ class TallyDesk:
             )
 
     def _state(self, made: _Made) -> dict[str, Any]:
-        first_ms = ceil(made.file.began_ms / made.interval_ms) * made.interval_ms
         now_ms = self._device.now_ms()
-        whole = max(0, (now_ms - first_ms) // made.interval_ms)
-        next_ms = first_ms + (whole + 1) * made.interval_ms
+        whole = _whole(made, now_ms)
+        next_ms = _first_ms(made) + (whole + 1) * made.interval_ms
         return {
             "line": made.line,
             "by": made.by,
@@ -186,44 +198,14 @@ class TallyDesk:
         return config.records.data_dir / f"tally-{line}-{began:%Y%m%d-%H%M%SZ}.csv"
 
 
-def _verdict(result: AuditResult, file: str) -> dict[str, Any]:
-    scope_zh, _, scope_en = SCOPE[Mode.INTERVALS].partition("\n")
-    return {
-        "lines": [_judged(result, line) for line in result.judgements],
-        "notes": result.notes,
-        "scope": {"zh": scope_zh, "en": scope_en},
-        "file": file,
-        "error": None,
-    }
+def _first_ms(made: _Made) -> int:
+    """Return when the first interval of the device begins that was watched from its beginning."""
+    return ceil(made.file.began_ms / made.interval_ms) * made.interval_ms
 
 
-def _judged(result: AuditResult, line: str) -> dict[str, Any]:
-    judgement = result.judgements[line]
-    zh, _, en = claim(line, judgement, sums=True).partition("\n")
-    record = result.records.get(line)
-    return {
-        "line": line,
-        "verdict": str(judgement.verdict),
-        "zh": zh,
-        "en": en,
-        "n": judgement.n,
-        "misses": judgement.misses,
-        "false": judgement.false,
-        "interval": [judgement.low, judgement.high],
-        "more_needed": judgement.more,
-        "intervals": result.intervals[line],
-        "rows": [
-            {"direction": str(row.direction), "tallied": row.tallied, "counted": row.counted}
-            for row in result.rows
-            if row.line == line
-        ],
-        "calibration": record["hash"] if record else None,
-    }
-
-
-def _undecided(zh: str, en: str, file: str | None = None) -> dict[str, Any]:
-    error = {"zh": zh, "en": en}
-    return {"lines": [], "notes": [], "scope": None, "file": file, "error": error}
+def _whole(made: _Made, until_ms: int) -> int:
+    """Return how many whole intervals were watched until then."""
+    return max(0, (until_ms - _first_ms(made)) // made.interval_ms)
 
 
 def _none() -> Refusal:

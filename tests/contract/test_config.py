@@ -22,7 +22,7 @@ GOLDEN = HERE / "golden" / "check.txt"
 def said(name: str) -> str:
     with pytest.raises(ConfigError) as caught:
         load(Path(name))
-    return str(caught.value)
+    return caught.value.told
 
 
 def test_every_broken_config_is_explained_as_in_the_golden_file(monkeypatch):

@@ -100,7 +100,7 @@ MESSAGES = {
     "config-reported-file-1.1": reported(
         FileState(
             "/etc/lobbycount/lobby.yaml",
-            (Problem(31, "lines[0].in", "must be up, down, left or right; e.g. in: down"),),
+            (Problem(31, "lines[0].in", "must be up, down, left or right; e.g. in: down", "…"),),
             ("mqtt.host",),
         )
     ),

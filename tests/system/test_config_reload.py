@@ -200,9 +200,9 @@ class Lobby:
 
 
 def raise_unknown_model():
-    from edge.errors import ConfigError
+    from edge.errors import ConfigError, Mistake
 
-    raise ConfigError("model.name: there is no such model")
+    raise ConfigError(Mistake("there is no such model", "没有这个模型", "model.name"))
 
 
 def totals(records, line="stays"):

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from edge.config import Config, parse
+from edge.config import Config
 from edge.config_edit import with_drawings
+from edge.config_text import parse
 from edge.errors import ConfigError
 
 EXAMPLE = Path("config/lobby.example.yaml")

@@ -6,8 +6,8 @@ import pytest
 
 from edge.config import Config
 from edge.config_in_force import ConfigInForce, in_force
-from edge.errors import ConfigError
-from edge.file_state import Problem, read_problems
+from edge.errors import ConfigError, Mistake
+from edge.file_state import FileState, Problem, problems_in
 from edge.hot_settings import HOT, effective
 from edge.shadow import SUPERSEDED, Desired
 from edge.shadow_messages import desired_message
@@ -98,7 +98,7 @@ def test_a_document_that_does_not_fit_the_edited_file_is_given_up(tmp_path):
 def test_a_rejected_edit_is_said_and_changes_nothing_else(tmp_path):
     settings = proven(tmp_path)
     before = settings.current
-    settings.reject_edit((Problem(3, "lines[0].in", "must be up"),))
+    settings.reject_edit((Problem(3, "lines[0].in", "must be up", "必须是 up"),))
     assert settings.current.config is before.config
     assert said(settings)["file"] == {
         "state": "rejected",
@@ -146,16 +146,38 @@ def test_every_setting_that_is_not_named_hot_waits():
             assert effective(changed, other)[1] == (section,), (section, value)
 
 
-def test_problems_are_read_from_what_an_error_says():
+def test_mistakes_are_told_of_the_running_service_in_both_languages():
+    file = "/x y/l.yaml"
     error = ConfigError(
-        "/x y/l.yaml:3: lines[0].in: must be up; e.g. in: up\n"
-        "/x y/l.yaml:9: not valid YAML: found: this\n"
-        "/x y/l.yaml: cannot be read: gone\n"
-        "mqtt.tls.ca: /y is not here"
+        Mistake("must be up; e.g. in: up", "必须是 up；例如 in: up", "lines[0].in", 3, file),
+        Mistake("not valid YAML: found: this", "不是正确的 YAML", line=9, file=file),
+        Mistake("cannot be read: gone", "无法读取：文件不存在", file=file),
+        Mistake("/y is not here", "没有 /y", "mqtt.tls.ca"),
     )
-    assert read_problems("/x y/l.yaml", str(error)) == (
-        Problem(3, "lines[0].in", "must be up; e.g. in: up"),
-        Problem(9, "the file", "not valid YAML: found: this"),
-        Problem(1, "the file", "cannot be read: gone"),
-        Problem(1, "mqtt.tls.ca", "/y is not here"),
+    assert str(error).splitlines() == [
+        "/x y/l.yaml:3: lines[0].in: must be up; e.g. in: up",
+        "/x y/l.yaml:9: not valid YAML: found: this",
+        "/x y/l.yaml: cannot be read: gone",
+        "mqtt.tls.ca: /y is not here",
+    ]
+    assert error.told.splitlines()[1::2] == [
+        "    第 3 行 lines[0].in：必须是 up；例如 in: up",
+        "    第 9 行：不是正确的 YAML",
+        "    /x y/l.yaml：无法读取：文件不存在",
+        "    mqtt.tls.ca：没有 /y",
+    ]
+    problems = problems_in(error.mistakes)
+    assert [(p.line, p.path) for p in problems] == [
+        (3, "lines[0].in"),
+        (9, "the file"),
+        (1, "the file"),
+        (1, "mqtt.tls.ca"),
+    ]
+    state = FileState(file, problems)
+    assert state.errors[1] == "/x y/l.yaml:9: the file: not valid YAML: found: this"
+    assert state.chinese[:2] == (
+        "第 3 行 lines[0].in：必须是 up；例如 in: up",
+        "第 9 行：不是正确的 YAML",
     )
+    assert state.words is not None
+    assert state.words.endswith(f"{state.errors[0]} {state.chinese[0]} (+3)")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from edge.config_watch import SETTLE_REJECTED_S, SETTLE_S, TRY_AGAIN_S, ConfigWatch
-from edge.errors import ConfigError
+from edge.errors import ConfigError, Mistake
 
 GOOD = """\
 device: {tenant: t, id: d}
@@ -116,7 +116,8 @@ def test_what_was_missing_may_come_later(tmp_path):
 
     def prove(config):
         if config.device.name and not certificate.exists():
-            raise ConfigError(f"mqtt.host: {certificate} is not on this machine")
+            mistake = Mistake(f"{certificate} is not on this machine", "本机没有", "mqtt.host")
+            raise ConfigError(mistake)
         return config
 
     bench = Bench(tmp_path, prove)

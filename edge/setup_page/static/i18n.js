@@ -35,9 +35,9 @@ export function t(name, ...values) {
   return typeof text === "function" ? text(...values) : text;
 }
 
-// What the device says in both languages: {zh, en}.
+// What the device says in both languages: {zh, en}, or {zh, text} of a mistake in the config.
 export function said(words) {
-  return words?.[now] ?? words?.zh ?? words?.en ?? words?.text ?? "";
+  return words?.[now] ?? words?.text ?? words?.zh ?? words?.en ?? "";
 }
 
 export function clock(iso, seconds = false) {

@@ -1,7 +1,7 @@
 // What stands above every view: no contact with the device, and a config that is not in force, or not all of it.
 
 import { el, icon } from "/static/dom.js";
-import { t } from "/static/i18n.js";
+import { said, t } from "/static/i18n.js";
 
 // Poll answers take a moment; nobody has to hear of a single late one.
 const SILENT_MS = 4000;
@@ -27,13 +27,13 @@ function isOver(state) {
 }
 
 function notice(kind, title, errors) {
-  const rows = errors.map(({ line, path, text }) =>
+  const rows = errors.map((error) =>
     el(
       "li",
       {},
-      line ? el("b", {}, t("broken_line", line)) : null,
-      SETTING.test(path) ? el("code", {}, path) : null,
-      el("span", { class: "why" }, text),
+      error.line ? el("b", {}, t("broken_line", error.line)) : null,
+      SETTING.test(error.path) ? el("code", {}, error.path) : null,
+      el("span", { class: "why" }, said(error)),
     ),
   );
   const words = [el("strong", {}, title)];

@@ -62,7 +62,7 @@ export class Saving {
   wrong(errors) {
     const rows = errors.map((error) => {
       const item = this.sheet.itemAt(error.path);
-      const words = el("span", {}, error.zh || error.en ? said(error) : error.text);
+      const words = el("span", {}, said(error));
       if (!item) return el("li", {}, error.path ? el("code", {}, error.path) : null, words);
       const pick = button(this.sheet.title(item), "link", () => {
         this.sheet.select(item.key);
