@@ -95,8 +95,11 @@ def _refused(desired: Mapping[str, object]) -> Iterator[Mistake]:
 
 def _refusal(path: str, exists: bool, key: str, allowed: tuple[str, ...]) -> Mistake:
     if exists:
-        en, zh = "cannot be changed over MQTT", "不能通过 MQTT 修改"
-        return Mistake(f"{en}; {_CHANGEABLE}", f"{zh}；{_CHANGEABLE_ZH}", path)
+        return Mistake(
+            f"cannot be changed over MQTT; {_CHANGEABLE}",
+            f"不能通过 MQTT 修改；{_CHANGEABLE_ZH}",
+            path,
+        )
     return Mistake(*unknown(key, allowed), path)
 
 

@@ -60,6 +60,8 @@ def test_a_line_is_drawn_counts_and_survives_a_broken_config(lobby, open_page):
     lobby.path.write_text(good.replace("fps: 10}", "fps: 10]}"), "utf-8")
     page.wait_for(".notice.broken", f"第 {at} 行")
     assert "继续按上一次正确的配置计数" in page.text(".notice.broken")
+    assert "不是正确的 YAML：" in page.text(".notice.broken .why")
+    assert "not valid" not in page.text(".notice.broken")
     before = page.count("line-1")
     page.shoot("6-broken-config")
     until(lambda: page.count("line-1") > before, "counting goes on with the last good config")
@@ -113,6 +115,7 @@ def test_on_a_phone_a_line_is_drawn_and_people_are_tallied(lobby, open_page):
     page.tap("#tally-stop")
     page.tap("#tally-stop")
     page.wait_for(".state h2", "Too early to tell")  # no whole interval was watched
+    assert re.search(r"go on until \d\d:\d\d, when", page.text(".state.calm p"))
     page.shoot("tally-verdict")
 
 

@@ -50,7 +50,7 @@ def lobbycount(*words, answers=""):
     """Run a verb as `main` does, in this process: starting one takes longer than all the rest."""
     done = CliRunner().invoke(cli, [*map(str, words)], input=answers)
     if isinstance(done.exception, LobbyCountError):
-        return Done(done.exception.exit_code, done.stdout, done.stderr + str(done.exception))
+        return Done(done.exception.exit_code, done.stdout, done.stderr + done.exception.told)
     return Done(done.exit_code, done.stdout, done.stderr)
 
 

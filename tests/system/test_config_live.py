@@ -118,7 +118,14 @@ def test_a_bad_edit_is_said_and_the_last_good_config_goes_on_over_a_restart(
         assert lobby.inbox.wait_for(
             lambda _: any(b"lobby.yaml:6" in m.payload for m in lobby.inbox.on("health")), 30
         )
-        assert "lobby.yaml:6: lines[0].in" in verb("check", lobby.path).stderr
+        assert "lobby.yaml:6: lines[0].in" in (checked := verb("check", lobby.path)).stderr
+        assert "    第 6 行 lines[0].in：只能是 'up'、'down'" in checked.stderr
+        health = verb("health", "--json", "--config", lobby.path)
+        assert health.returncode == 1
+        assert any(
+            "lobby.yaml:6: lines[0].in" in problem and "第 6 行 lines[0].in：只能是" in problem
+            for problem in json.loads(health.stdout)["problems"]
+        ), health
         lobby.counts_on()
         lobby.path.write_text(moved.replace(f"port: {port}", "port: 9"), "utf-8")
         lobby.device.send_signal(signal.SIGHUP)

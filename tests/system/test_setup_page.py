@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import threading
 from base64 import b64encode
 
@@ -20,6 +21,8 @@ from tests.system.setup_page_device import (
     wait_until,
 )
 
+CHINESE = re.compile("[\u4e00-\u9fff]")
+TIMES = ["12:05", "12:10"]
 MOVED = {"id": "door", "points": [[0.2, 0.7], [0.8, 0.7]], "in": "down"}
 
 
@@ -210,6 +213,7 @@ def test_drawings_that_cannot_be_used_are_refused_by_their_place(device, changed
     answer = visitor.ask("PUT", "/api/drawings", drawings(visitor, **changed))
     assert answer.status == 422
     assert place in {error["path"] for error in answer.json["errors"]}, answer.json
+    assert all(CHINESE.search(error["zh"]) for error in answer.json["errors"]), answer.json
     assert device.file.read_text("utf-8") == before
 
 
@@ -219,7 +223,12 @@ def test_a_file_that_cannot_be_used_is_not_written_over(device):
     device.file.write_text(broken, "utf-8")
     read = drawings(visitor)
     assert read["lines"][0]["id"] == "door"  # what is in force
-    assert visitor.ask("PUT", "/api/drawings", read).status == 422
+    answer = visitor.ask("PUT", "/api/drawings", read)
+    assert answer.status == 422
+    (error,) = answer.json["errors"]
+    assert error["path"] == ""
+    assert re.search(r"lobby\.yaml:\d+: not valid YAML", error["text"])
+    assert re.fullmatch(r"第 \d+ 行：不是正确的 YAML：.*", error["zh"])
     assert device.file.read_text("utf-8") == broken
 
 
@@ -239,6 +248,8 @@ def test_what_is_drawn_comes_into_force_and_a_mistake_in_the_file_is_told_by_its
         device.file.write_text(good.replace("in: down", "in: sideways"), "utf-8")
         (error,) = wait_until(lambda: told()["errors"], "the mistake told")
         assert (error["line"], error["path"]) == (6, "lines[0].in")
+        assert error["text"].startswith("must be 'up'")
+        assert error["zh"].startswith("只能是 'up'")
         state = visitor.get("/api/state").json["state"]
         assert state["code"] == "config"
         assert told()["hash"] == drawn
@@ -272,8 +283,9 @@ def test_a_tally_survives_a_reload_and_ends_in_the_verdict_of_the_verb(tmp_path)
         assert other.get("/api/tally").json["in"] == people
         assert other.get("/api/state").json["tally"]["by"] == "王芳"
         verdict = other.post("/api/tally/stop", {}).json
-        # All marks were made at the end, after the intervals that were counted.
-        assert verdict["error"]["en"]
+        # From noon for less than one interval of 5 min: only the next one can be whole.
+        for words in (verdict["error"]["zh"], verdict["error"]["en"]):
+            assert re.findall(r"\b5 (?=min|分钟)|\d\d:\d\d|--\w+", words) == ["5 ", *TIMES], words
         assert verdict["file"].startswith("tally-door-")
         kept = device.data / verdict["file"]
         assert kept.stat().st_mode & 0o777 == 0o600

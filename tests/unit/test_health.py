@@ -2,8 +2,11 @@ import json
 from dataclasses import asdict, replace
 
 import pytest
+from typer.testing import CliRunner
 
 from edge.adapters.health import HealthReport, read_report, write_report
+from edge.adapters.last_good import save_last_good
+from edge.cli import cli
 from edge.errors import BadInputError
 
 GOOD = HealthReport(
@@ -75,3 +78,49 @@ def test_a_report_of_another_version_is_not_guessed_at(tmp_path):
     (tmp_path / "health.json").write_text('{"pid": 1}', "utf-8")
     with pytest.raises(BadInputError, match="no health report"):
         read_report(tmp_path)
+
+
+CONFIG = """\
+device: {tenant: t, id: d}
+camera: {source: /dev/video0}
+lines: [{id: door, points: [[0.2, 0.5], [0.8, 0.5]], in: down}]
+mqtt: {host: x, insecure_lab: true}
+"""
+
+
+@pytest.mark.parametrize(
+    "broken", [CONFIG.replace("in: down", "in: north"), "", CONFIG + "oops: [1"]
+)
+def test_while_the_file_is_broken_the_running_service_is_found_and_the_mistake_told(
+    tmp_path, monkeypatch, broken
+):
+    """Where the data is, only the last good copy may know."""
+    path, data = tmp_path / "lobby.yaml", tmp_path / "data"
+    good = f"{CONFIG}records: {{data_dir: {data}}}\n"
+    data.mkdir()
+    monkeypatch.setenv("STATE_DIRECTORY", str(data))
+    save_last_good(data, path, good)
+    write_report(data, GOOD)
+
+    def health():
+        done = CliRunner().invoke(cli, ["health", "--json", "-c", str(path)])
+        return done.exit_code, json.loads(done.stdout)
+
+    path.write_text(good, "utf-8")
+    assert health()[0] == 0
+    path.write_text(broken, "utf-8")
+    code, told = health()
+    (problem,) = told["problems"]
+    assert (code, told["frames"]) == (1, 100)
+    assert f"{path}:" in problem
+    assert "配置文件有错未生效" in problem
+    assert problem.count("第 ") == 1
+
+
+def test_without_a_last_good_copy_the_mistake_in_the_file_is_the_error(tmp_path, monkeypatch):
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
+    path = tmp_path / "lobby.yaml"
+    path.write_text(CONFIG.replace("in: down", "in: north"), "utf-8")
+    done = CliRunner().invoke(cli, ["health", "-c", str(path)])
+    assert done.exit_code != 0
+    assert "lobby.yaml:3: lines[0].in" in str(done.exception)
