@@ -132,8 +132,9 @@ def check_parts(config: Config) -> None:
         zh = f"模型不能用；运行 lobbycount models list 查看可用的模型（{error}）"
         raise ConfigError(Mistake(str(error), zh, "model.name")) from error
     if missing := missing_provider(config.model.provider):
-        zh = f"本机不能这样运行模型；可以用 provider: cpu（{missing}）"
-        raise ConfigError(Mistake(missing, zh, "model.provider"))
+        why = missing.removeprefix("model.provider: ")
+        zh = f"本机不能这样运行模型；可以用 provider: cpu（{why}）"
+        raise ConfigError(Mistake(why, zh, "model.provider"))
 
 
 def _absent(line: str) -> Mistake:

@@ -1,7 +1,6 @@
 """What comes of a tally, for the page: the verdict, or why there is none and what to do."""
 
 from datetime import datetime, tzinfo
-from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +54,7 @@ def undecided(zh: str, en: str, file: str | None = None) -> dict[str, Any]:
 
 def too_short(now_ms: int, time_zone: tzinfo, file: Path, interval_ms: int) -> dict[str, Any]:
     """Return that not one whole interval was watched, and when the next one that can be ends."""
-    begin_ms = ceil(now_ms / interval_ms) * interval_ms
+    begin_ms = (now_ms // interval_ms + 1) * interval_ms
     begin, end = (
         f"{datetime.fromtimestamp(at_ms / 1000, time_zone):%H:%M}"
         for at_ms in (begin_ms, begin_ms + interval_ms)
