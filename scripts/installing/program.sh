@@ -36,6 +36,9 @@ build() {
   rm -rf "$slot"
   check_room "$HOME_DIR"
   HALF_BUILT="$slot"
+  # Not /tmp: where that is in memory it is too small for what pip unpacks.
+  install -d "$HOME_DIR/tmp"
+  export TMPDIR="$HOME_DIR/tmp"
   [ -z "$OFFLINE" ] || pip_options=(--no-index --find-links "$OFFLINE")
   "$PYTHON" -m venv "$slot" > "$SCRATCH/venv" 2>&1 || no_network "python -m venv" "$SCRATCH/venv"
   builders > "$SCRATCH/builders.lock"
@@ -46,8 +49,10 @@ build() {
   (cd "$ROOT" && cp -r edge evaluation model_export models pyproject.toml README.md LICENSE NOTICE "$SCRATCH/source")
   PYTHONPATH="$SCRATCH/builders" "$slot/bin/python" -m pip install -q --disable-pip-version-check --no-index --no-deps \
     --no-build-isolation "$SCRATCH/source" > "$SCRATCH/pip" 2>&1 || no_network "pip install lobbycount" "$SCRATCH/pip"
-  problem="$(self_test "$slot" 2>&1)" || die "新版本自检没有通过，不启用：$problem" "the new version failed its self-test and is not put to use, see above"
+  problem="$(self_test "$slot" 2>&1)" || die "新版本自检没有通过，不启用：$problem" "the new version failed its self-test and is not put to use, see above: ${problem##*$'\n'}"
   printf '%s' "$2" > "$slot/$STAMP"
+  unset TMPDIR
+  rm -rf "${HOME_DIR:?}/tmp"
   HALF_BUILT=""
 }
 

@@ -58,7 +58,7 @@ remove_files() {
 # Only what the installation brought, and only while nothing else has come to need it.
 remove_packages() {
   local ours=() name
-  while read -r name; do is_installed "$name" && ours+=("$name"); done < "$OWN_PACKAGES"
+  while read -r name; do if is_installed "$name"; then ours+=("$name"); fi; done < "$OWN_PACKAGES"
   [ ${#ours[@]} -gt 0 ] || return 0
   apt-get purge -s "${ours[@]}" 2>/dev/null | sed -n 's/^\(Purg\|Remv\) \([^ :]*\).*/\2/p' | sort > "$SCRATCH/going"
   printf '%s\n' "${ours[@]}" | sort | comm -13 - "$SCRATCH/going" > "$SCRATCH/others"

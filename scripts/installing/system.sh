@@ -81,6 +81,9 @@ make_folders() {
   [ -n "$PREFIX" ] || owner=(-o "$USER_NAME" -g "$USER_NAME")
   [ -d "$SETTINGS" ] || change "建立 $SETTINGS" "make $SETTINGS" install -d -m 750 "${owner[@]}" "$SETTINGS"
   [ -d "$DATA" ] || change "建立 $DATA" "make $DATA" install -d -m 700 "${owner[@]}" "$DATA"
+  # Passwords and keys are in there; a folder made by hand is often open to all.
+  [ -z "$(find "$SETTINGS" "$DATA" -maxdepth 0 -perm /007 2>/dev/null)" ] \
+    || change "$SETTINGS 和 $DATA 不让其他用户读" "close $SETTINGS and $DATA to others" chmod o= "$SETTINGS" "$DATA"
 }
 
 # Before anything is changed, so that a wrong name costs nothing.
