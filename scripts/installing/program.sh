@@ -26,7 +26,7 @@ make_program() {
   else
     SLOT=a
     [ "$now" != a ] || SLOT=b
-    change "安装程序到 $HOME_DIR/$SLOT（约 520 MB，几分钟）" "install the program in $HOME_DIR/$SLOT (about 520 MB, some minutes)" build "$HOME_DIR/$SLOT" "$wanted"
+    change "安装程序到 $HOME_DIR/$SLOT（下载约 120 MB，几分钟）" "install the program in $HOME_DIR/$SLOT (downloads about 120 MB, some minutes)" build "$HOME_DIR/$SLOT" "$wanted"
   fi
   NEW_PROGRAM="$HOME_DIR/$SLOT/bin/lobbycount"
 }

@@ -41,7 +41,7 @@ debian_packages() {
 install_packages() {
   [ -z "$OFFLINE" ] || die "缺少软件包 $*，--offline 不能下载。先联网运行：sudo apt-get install $*" \
     "$* is missing, and --offline cannot fetch it. With network: sudo apt-get install $*"
-  check_room "$HOME_DIR"
+  check_room "$HOME_DIR" "$ROOM_WITH_PACKAGES_MB"
   installed_packages > "$SCRATCH/before"
   refresh_lists
   DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@" > "$SCRATCH/apt" 2>&1 \

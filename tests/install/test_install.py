@@ -156,7 +156,7 @@ def test_a_full_disk_is_said_with_what_is_needed(device, tmp_path):
     before = ["unshare", "--mount", "bash", "-c", line, "bash"]
     done = device.install(source=another(tmp_path / "next", "0.2.0"), before=before)
     assert done.returncode == 1
-    assert "800 MB are needed" in done.stdout
+    assert "600 MB are needed" in done.stdout
 
 
 def test_a_package_with_another_hash_is_not_installed(device, tmp_path):
