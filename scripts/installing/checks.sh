@@ -22,7 +22,10 @@ check_root() {
 }
 
 one_at_a_time() {
-  exec 9< "$ROOT/scripts/install"
+  local folder="$PREFIX/opt"
+  [ -d "$folder" ] || folder="${PREFIX:-/}"
+  [ -d "$folder" ] || return 0
+  exec 9< "$folder"
   flock -n 9 || die "另一个安装正在运行，等它结束" "another installation is running, wait for it"
 }
 
