@@ -136,6 +136,7 @@ restart_or_go_back() {
     systemctl restart "$service" && continue
     [ -n "$old" ] || die "$service 没有启动：journalctl -u $service" "$service did not start: journalctl -u $service"
     point_to "$old"
+    put_units_back
     for again in $services; do systemctl restart "$again" || true; done
     HALF_BUILT="$HOME_DIR/$SLOT"
     die "新版本没有启动，已换回原来的版本：journalctl -u $service" "the new version did not start, the one before is back: journalctl -u $service"

@@ -108,10 +108,18 @@ put_config() {
 
 put_units() {
   local name before="$CHANGES" wanted="$UNITS/multi-user.target.wants/lobbycount.service"
+  install -d "$SCRATCH/units"
+  for name in "${UNIT_NAMES[@]}"; do [ ! -e "$UNITS/$name" ] || cp -a "$UNITS/$name" "$SCRATCH/units"; done
   for name in "${UNIT_NAMES[@]}"; do put "$ROOT/config/systemd/$name" "$UNITS/$name"; done
   # A link is what `systemctl enable` makes, and needs no systemd: an image is built without.
   [ -L "$wanted" ] || change "开机启动" "start at boot" link /etc/systemd/system/lobbycount.service "$wanted"
   [ "$before" = "$CHANGES" ] || ! has_systemd || [ -n "$DRY" ] || systemctl daemon-reload
+}
+
+# Those of the version before, with which its program is known to start.
+put_units_back() {
+  cp -a "$SCRATCH/units/." "$UNITS"
+  systemctl daemon-reload
 }
 
 link() { install -d "$(dirname "$2")" && ln -sfn "$1" "$2"; }
