@@ -107,6 +107,8 @@ switch_program() {
   if [ "$now" != "$SLOT" ]; then
     change "启用 $HOME_DIR/$SLOT" "put $HOME_DIR/$SLOT to use" point_to "$SLOT"
     [ -n "$DRY" ] || restart_or_go_back "$now"
+  elif [ -n "${UNITS_CHANGED:-}" ] && [ -z "$DRY" ]; then
+    restart_or_go_back "$now"
   fi
   [ -z "$DRY" ] || return 0
   for now in a b; do
@@ -114,13 +116,16 @@ switch_program() {
   done
 }
 
+# A power cut must not find a link to files that are not on the disk yet.
 point_to() {
+  sync -f "$HOME_DIR"
   ln -sfn "$1" "$HOME_DIR/current.new"
   mv -T "$HOME_DIR/current.new" "$HOME_DIR/current"
   if [ "$(readlink "$HOME_DIR/bin")" != current/bin ]; then
     rm -rf "${HOME_DIR:?}"/{bin,include,lib,lib64,share,pyvenv.cfg}  # an installation by hand
     ln -sfn current/bin "$HOME_DIR/bin"
   fi
+  sync -f "$HOME_DIR"
 }
 
 running_services() {
@@ -138,7 +143,7 @@ restart_or_go_back() {
     point_to "$old"
     put_units_back
     for again in $services; do systemctl restart "$again" || true; done
-    HALF_BUILT="$HOME_DIR/$SLOT"
+    [ "$old" = "$SLOT" ] || HALF_BUILT="$HOME_DIR/$SLOT"
     die "新版本没有启动，已换回原来的版本：journalctl -u $service" "the new version did not start, the one before is back: journalctl -u $service"
   done
 }

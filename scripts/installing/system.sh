@@ -111,6 +111,7 @@ put_units() {
   install -d "$SCRATCH/units"
   for name in "${UNIT_NAMES[@]}"; do [ ! -e "$UNITS/$name" ] || cp -a "$UNITS/$name" "$SCRATCH/units"; done
   for name in "${UNIT_NAMES[@]}"; do put "$ROOT/config/systemd/$name" "$UNITS/$name"; done
+  [ "$before" = "$CHANGES" ] || UNITS_CHANGED=yes
   # A link is what `systemctl enable` makes, and needs no systemd: an image is built without.
   [ -L "$wanted" ] || change "开机启动" "start at boot" link /etc/systemd/system/lobbycount.service "$wanted"
   [ "$before" = "$CHANGES" ] || ! has_systemd || [ -n "$DRY" ] || systemctl daemon-reload
