@@ -38,7 +38,7 @@ def _logs_as_before() -> Iterator[None]:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`scripts/test --chaos`: the long, seeded campaigns, up to 15 minutes; `--install`: 5."""
+    """`scripts/test --chaos`: the long, seeded campaigns, up to 15 minutes; `--install`: 8."""
     parser.addoption("--chaos", action="store_true", help="run the long, seeded campaigns too")
     parser.addoption("--install", action="store_true", help="install into Debian roots too")
 

@@ -70,6 +70,7 @@ builders() {
 }
 
 fetch_wheels() {
+  "$PYTHON" -c 'import ensurepip, venv' 2>/dev/null || die "先运行：sudo apt-get install python3 python3-venv" "run this first: sudo apt-get install python3 python3-venv"
   check_room "$1"
   "$PYTHON" -m venv "$SCRATCH/venv-fetch" > "$SCRATCH/venv" 2>&1 || no_network "python -m venv" "$SCRATCH/venv"
   builders > "$SCRATCH/builders.lock"
