@@ -1,7 +1,7 @@
 """scripts/install for real, in a Debian made for it: `scripts/test --install tests/install`.
 
-As root, with debootstrap and systemd-container; mostly Debian's and pip's time: eight minutes on two
-cores that seven others share.
+As root, with debootstrap and systemd-container; mostly Debian's and pip's time: eight minutes
+on two cores that seven others share.
 """
 
 import json
