@@ -38,16 +38,19 @@ def _logs_as_before() -> Iterator[None]:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`scripts/test --chaos`: the long, seeded campaigns, up to 15 minutes."""
+    """`scripts/test --chaos`: the long, seeded campaigns, up to 15 minutes; `--install`: 8."""
     parser.addoption("--chaos", action="store_true", help="run the long, seeded campaigns too")
+    parser.addoption("--install", action="store_true", help="install into Debian roots too")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the campaigns out unless they are asked for."""
-    if not config.getoption("--chaos"):
-        left_out = pytest.mark.skip(reason="a long campaign; run scripts/test --chaos")
+    """Leave out what is long unless it is asked for."""
+    for marker, what in (("chaos", "a long campaign"), ("install", "makes a Debian root")):
+        if config.getoption(f"--{marker}"):
+            continue
+        left_out = pytest.mark.skip(reason=f"{what}; run scripts/test --{marker}")
         for item in items:
-            if item.get_closest_marker("chaos"):
+            if item.get_closest_marker(marker):
                 item.add_marker(left_out)
 
 
