@@ -27,7 +27,7 @@ from edge.errors import BadInputError, BrokerError, LobbyCountError, MessageErro
 from edge.evidence_cli import export, verify
 from edge.models_cli import models
 from edge.privacy_cli import privacy, privacy_check
-from edge.provision_cli import provision
+from edge.provision_cli import provision, provision_sheet
 from edge.readings import zone_reading
 from edge.records import parse_counts
 from edge.replay import EPOCH_2026, Replay, ReplayOptions
@@ -182,6 +182,7 @@ cli.add_typer(setup, name="setup")
 cli.add_typer(privacy, name="privacy")
 cli.command("privacy-check")(privacy_check)
 cli.command()(provision)
+cli.command("provision-sheet")(provision_sheet)
 
 
 @cli.command()

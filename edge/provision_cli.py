@@ -9,11 +9,13 @@ import structlog
 import typer
 
 from edge.adapters.written_whole import write_whole
+from edge.errors import BadInputError
 from edge.provision import Place
 from edge.provision import provision as go
 from edge.provision_file import PROVISION_FILE
+from edge.provision_sheet import Common, write_sheet
 from edge.provision_words import Outcome, for_any_editor, result_text
-from edge.terminal import DEFAULT_CONFIG, ConfigOption, log_to_stderr
+from edge.terminal import DEFAULT_CONFIG, OUT, ConfigOption, log_to_stderr
 
 RESULT_FILE = "provision-result.txt"
 _log = structlog.get_logger(__name__)
@@ -41,6 +43,35 @@ def provision(
     _leave(boot / RESULT_FILE, for_any_editor(text), text)
     if result.outcome is not Outcome.DONE:
         raise typer.Exit(result.outcome.value)
+
+
+def provision_sheet(
+    table: Annotated[Path, typer.Argument(metavar="SITES.csv", help="One row a device. 站点表。")],
+    out: Annotated[Path, typer.Option(help="A new folder. 输出文件夹。")],
+    broker: Annotated[str, typer.Option(help="host or host:port. 消息服务器。")],
+    ca: Annotated[Path, typer.Option(help="The authority's certificate, ca.pem. 机构证书。")],
+    enrol: Annotated[
+        str | None,
+        typer.Option(help="https://… of the enrolment endpoint; without: by files. 注册地址。"),
+    ] = None,
+    setup_page: Annotated[
+        bool, typer.Option(help="Switch the setup page on in the local network. 开启设置页面。")
+    ] = True,
+) -> None:
+    """Write a provision file for each row of a table, one-time tokens, and labels to print.
+
+    由站点表生成每台设备的 provision.yaml、一次性令牌和可打印的二维码标签。
+    """
+    host, _, port = broker.rpartition(":") if ":" in broker else (broker, "", "8883")
+    if not host or not port.isdecimal():
+        raise BadInputError(f"--broker {broker}: e.g. --broker broker.example.org:8883")
+    count = write_sheet(table, out, Common(host, int(port), ca, enrol, setup_page))
+    OUT.print(
+        f"{out}: {count} device(s), labels.html to print 已生成 {count} 台设备，标签见 labels.html",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 def _leave(path: Path, content: bytes, text: str) -> None:

@@ -19,9 +19,9 @@ def write_whole(path: Path, content: bytes, mode: int = OWNER_ONLY) -> None:
         draft.unlink(missing_ok=True)  # of a start that was cut short
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
         with os.fdopen(descriptor, "wb") as file:
-            _give_to_owner_of(path.parent, descriptor)
             with suppress(PermissionError):  # a FAT has no modes
                 os.fchmod(descriptor, mode)
+            _give_to_owner_of(path.parent, descriptor)
             file.write(content)
             file.flush()
             os.fsync(descriptor)
