@@ -75,5 +75,9 @@ class ClockError(LobbyCountError):
     """The device's clock is wrong, so that no certificate can be checked; it is tried again."""
 
 
+class SitePackageError(BadInputError):
+    """A site package cannot be written, or is not one that this board can take."""
+
+
 class BundleError(LobbyCountError):
     """The support bundle cannot be written, or must not leave the device as it is."""
