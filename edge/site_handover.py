@@ -113,7 +113,7 @@ def _take_over(
             _put(_under(root, path), files[name])
     for name in files:
         if name.startswith("data/"):
-            _put(folder / Path(name).name, files[name])
+            write_whole(folder / Path(name).name, files[name])
     if not (folder / OUTBOX_FILE).exists():
         begin_with(folder / OUTBOX_FILE, config.device.id, handed)
     end_import(folder)

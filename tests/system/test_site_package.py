@@ -22,9 +22,10 @@ from edge.adapters.site_package import opened
 from edge.errors import OutboxError, SitePackageError
 from edge.messages import counts_message
 from edge.months import month_of
+from edge.privacy_files import unknown_files
 from edge.records import parse_counts
 from edge.site_handover import export_site, import_site
-from edge.vocabulary import CountBucket, Outcome, Provenance, TimeQuality, Waiting
+from edge.vocabulary import CountBucket, Outcome, Provenance, TimeQuality
 from evaluation.database import Database
 from evaluation.ingest import read
 from evaluation.store import Store
@@ -79,7 +80,7 @@ def board(tmp_path):
     with closing(SqliteOutbox(folder / "var/outbox.sqlite", "dev-1")) as outbox:
         outbox.append([bucket(index) for index in range(ALL)])
         outbox.retire(outbox.stream, DELIVERED)
-        outbox.hold([Waiting(1, bucket(50), "boot", 0)]) if hasattr(outbox, "hold") else None
+        outbox.wait([bucket(50)], boot="boot", guess_ms=7)
     return path
 
 
@@ -121,6 +122,10 @@ def test_what_is_packed_is_what_is_taken_over(board, tmp_path):
     with closing(SqliteOutbox(new / "var/outbox.sqlite", "dev-1")) as outbox:
         assert outbox.stream not in {stream for stream, _ in before}
         assert outbox.trouble is None
+        (waiting,) = outbox.waiting()
+        assert (waiting.bucket, waiting.boot, waiting.guess_ms) == (bucket(50), "boot", 7)
+    for folder in (old / "var", new / "var"):
+        assert unknown_files(path.name for path in folder.iterdir()) == []
     again = lobbycount("site", "import", out, "-c", board, stdin=f"{PASSPHRASE}\n")
     assert again.returncode == 1
     assert "has taken the package already" in again.stderr
