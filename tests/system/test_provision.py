@@ -298,6 +298,11 @@ def test_a_killed_process_goes_on_at_the_next_boot(place, known, url):
         (("'09:00-17:00'", "'9-17'"), (13, "mon")),
         (("network:\n  wifi", "network: wifi-password-1\n  wifi"), (5, "not valid YAML")),
         (("  token: ", "  token: x\n  token: "), (11, "duplicate")),
+        (
+            (f"\n  url: https://127.0.0.1:8443/enrol\n  token: {TOKEN} ", f" {TOKEN} "),
+            (8, "enrolment: "),
+        ),
+        (("unit: 幸福里街道办事处", "unit: {password: wifi-password-1}"), (11, "privacy.unit: ")),
     ],
 )
 def test_a_mistake_is_told_with_its_line_and_nothing_is_begun(place, change, told):
