@@ -23,7 +23,7 @@ from edge.adapters.tls_identity import (
     request,
     tls_key,
 )
-from edge.adapters.written_whole import write_in_place, write_whole
+from edge.adapters.written_whole import make_service_folder, write_in_place, write_whole
 from edge.config import read_text
 from edge.errors import BadInputError, CertificateError, ClockError, NoNetworkError
 from edge.provision_config import settings_of, with_settings
@@ -88,7 +88,7 @@ def provision(place: Place) -> Result:
 
 def _applied(place: Place, text: str, wanted: Provision) -> list[str]:
     """Do all steps that are not done; return what else has to be said."""
-    place.folder.mkdir(parents=True, exist_ok=True)
+    make_service_folder(place.folder)
     mark = hashlib.sha256(with_spent_token(text.encode())).hexdigest().encode()
     ca = _authority(place, wanted)
     if not _is_applied(place, mark):

@@ -1,6 +1,7 @@
 """Files that are written whole or not at all, private from the first byte."""
 
 import os
+import shutil
 from contextlib import suppress
 from pathlib import Path
 
@@ -44,6 +45,14 @@ def write_in_place(path: Path, content: bytes) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def make_service_folder(folder: Path, user: str = "lobbycount") -> None:
+    """Make a folder where there is none; it is the service's where that user is known."""
+    if not folder.is_dir():
+        folder.mkdir(parents=True, mode=0o750)
+        with suppress(LookupError, PermissionError):
+            shutil.chown(folder, user, user)
 
 
 def _give_to_owner_of(folder: Path, descriptor: int) -> None:
