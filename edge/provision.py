@@ -193,7 +193,10 @@ def _write_config(place: Place, wanted: Provision) -> None:
     """Write the settings into the config that is there, or into the commented example."""
     path = place.on_disk(place.config)
     before = read_text(path) if path.exists() else example_config()
-    text = with_settings(before, settings_of(wanted, place.config.parent), place.config)
+    settings = dict(settings_of(wanted, place.config.parent))
+    if not path.exists():  # nobody else's name
+        settings["device"] = {"name": wanted.device.name, **settings["device"]}
+    text = with_settings(before, settings, place.config)
     if not path.exists() or text != before:
         write_whole(path, text.encode(), _CONFIG_MODE)
 

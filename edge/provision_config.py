@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml.nodes import MappingNode
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
 
 from edge import yaml_splice as splice
 from edge.config import checked
@@ -57,6 +57,8 @@ def _with_setting(text: str, section: str, key: str, value: Any) -> str:
         raise ConfigError(f"{section}: cannot be changed; write it as `{section}:` and lines below")
     node = found[1]
     there = splice.entry(node, key)
+    if there is not None and _says(there[1], value):
+        return text
     if there is not None:
         return splice.spliced(text, splice.replaced(text, there[1], value, there[0]))
     start, end = int(node.start_mark.index), _section_end(text, int(node.start_mark.index))
@@ -65,6 +67,14 @@ def _with_setting(text: str, section: str, key: str, value: Any) -> str:
         line = f"{commented[1]}{key}: {splice.flow(value)}{commented[2] or ''}"
         return text[: start + commented.start()] + line + text[start + commented.end() :]
     return splice.spliced(text, [splice.appended(text, node, {key: value})])
+
+
+def _says(node: Node, value: Any) -> bool:
+    """Whether it is written there already, in whatever way; lists are written anew."""
+    if isinstance(node, MappingNode) and isinstance(value, Mapping):
+        said = {key.value: each for key, each in node.value}
+        return said.keys() == value.keys() and all(_says(said[k], v) for k, v in value.items())
+    return isinstance(node, ScalarNode) and isinstance(value, str) and node.value == value
 
 
 def _section_end(text: str, start: int) -> int:

@@ -177,6 +177,14 @@ def test_a_later_start_changes_nothing_and_later_edits_stay(place, known, url):
         assert after[f"etc/lobbycount/{name}"] == before[f"etc/lobbycount/{name}"]
 
 
+def test_what_is_said_already_stays_as_it_is_written(place, known, url):
+    write(place, provision_text(url).replace(", name: 幸福里 大厅", ""))
+    assert provision(place).outcome is Outcome.DONE
+    text = (place.folder / "lobby.yaml").read_text("utf-8")
+    assert "    key: /etc/lobbycount/device.key\n" in text
+    assert load(place.folder / "lobby.yaml").device.name == ""
+
+
 class Cut(BaseException):
     """The power is gone."""
 
