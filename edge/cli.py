@@ -27,6 +27,7 @@ from edge.errors import BadInputError, BrokerError, LobbyCountError, MessageErro
 from edge.evidence_cli import export, verify
 from edge.models_cli import models
 from edge.privacy_cli import privacy, privacy_check
+from edge.provision_cli import provision, provision_sheet
 from edge.readings import zone_reading
 from edge.records import parse_counts
 from edge.replay import EPOCH_2026, Replay, ReplayOptions
@@ -34,6 +35,7 @@ from edge.replay import replay as play
 from edge.scoring import LineScore, load_truth, overall, score, total_count_error
 from edge.sealing import canonical
 from edge.setup_cli import setup
+from edge.site_cli import site
 from edge.station import mqtt_settings
 from edge.support_cli import support_bundle
 from edge.terminal import (
@@ -179,7 +181,10 @@ cli.add_typer(models, name="models")
 cli.add_typer(doctor, name="doctor")
 cli.add_typer(setup, name="setup")
 cli.add_typer(privacy, name="privacy")
+cli.add_typer(site, name="site")
 cli.command("privacy-check")(privacy_check)
+cli.command()(provision)
+cli.command("provision-sheet")(provision_sheet)
 
 
 @cli.command()

@@ -118,5 +118,25 @@ class MessageError(LobbyCountError):
     """A received payload is not a message of this contract."""
 
 
+class CertificateError(BadInputError):
+    """A key, a certificate or an authority's certificate is not what the device needs."""
+
+
+class EnrolmentError(BadInputError):
+    """The enrolment endpoint refuses the device, or is not the one it should be."""
+
+
+class NoNetworkError(LobbyCountError):
+    """The enrolment endpoint cannot be reached now; it is tried again."""
+
+
+class ClockError(LobbyCountError):
+    """The device's clock is wrong, so that no certificate can be checked; it is tried again."""
+
+
+class SitePackageError(BadInputError):
+    """A site package cannot be written, or is not one that this board can take."""
+
+
 class BundleError(LobbyCountError):
     """The support bundle cannot be written, or must not leave the device as it is."""

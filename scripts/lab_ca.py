@@ -1,9 +1,14 @@
-"""A private certificate authority for labs and tests: one folder, four commands.
+"""A private certificate authority for labs and tests: one folder, six commands.
 
     scripts/lab-ca init DIR
     scripts/lab-ca broker DIR --host broker.example.org --host 192.0.2.7
     scripts/lab-ca device DIR lobby-001
     scripts/lab-ca backend DIR evaluation
+    scripts/lab-ca sign DIR lobby-001.csr
+    scripts/lab-ca enrol DIR --host broker.example.org --listen 0.0.0.0:8443
+
+`sign` answers a request that came by file; `enrol` answers those of devices with a one-time token
+of DIR/tokens.csv (see scripts/enrolment.py), until it is stopped.
 
 In DIR: ca.pem and ca.key, broker.pem and broker.key, devices/lobby-001.pem and .key,
 backends/evaluation.pem and .key. The common name (CN) of a device's certificate is its id;
@@ -23,6 +28,7 @@ import ipaddress
 import os
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -31,6 +37,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from enrolment import Desk, Endpoint
 
 from edge.errors import BadInputError, LobbyCountError
 from edge.messages import checked_name
@@ -95,6 +102,73 @@ def backend(
     return _issue(folder, pair, BACKEND_PREFIX + name, usage=usage, days=days, now=now)
 
 
+def sign(
+    folder: Path,
+    csr: x509.CertificateSigningRequest,
+    days: float = CLIENT_DAYS,
+    now: datetime | None = None,
+) -> Path:
+    """Issue a device's certificate for a request; the key stays on the device.
+
+    Returns where the certificate lies, in devices. Raises BadInputError.
+    """
+    names = [str(a.value) for a in csr.subject if a.oid == NameOID.COMMON_NAME]
+    dev = _checked(names[0] if len(names) == 1 else "", "device id in the request")
+    key = csr.public_key()
+    if not csr.is_signature_valid or not isinstance(key, ec.EllipticCurvePublicKey):
+        raise BadInputError(f"{dev}.csr: is not signed with an EC key; was it made by the device?")
+    pair = _pair(folder / "devices", dev)
+    if pair.cert.exists():
+        raise BadInputError(f"{pair.cert}: there is one already; move it away to issue another")
+    pair.cert.parent.mkdir(exist_ok=True, mode=0o700)
+    usage = ExtendedKeyUsageOID.CLIENT_AUTH
+    _write(pair.cert, _certified(folder, dev, key, usage=usage, days=days, now=now))
+    return pair.cert
+
+
+def sign_file(folder: Path, path: Path, days: float = CLIENT_DAYS) -> Path:
+    """Issue a certificate for a request in a file. Raises BadInputError."""
+    try:
+        csr = x509.load_pem_x509_csr(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise BadInputError(
+            f"{path}: is no request for a certificate ({error}); e.g. the lobby-001.csr that a"
+            " device has written"
+        ) from error
+    return sign(folder, csr, days)
+
+
+def endpoint(
+    folder: Path, hosts: Iterable[str], listen: tuple[str, int], days: float = CLIENT_DAYS
+) -> Endpoint:
+    """Return an enrolment endpoint, listening; its own certificate is made when there is none.
+
+    Raises BadInputError.
+    """
+    pair = _pair(folder, "enrol")
+    if not pair.cert.exists():
+        names = [_host(host) for host in hosts]
+        if not names:
+            raise BadInputError("--host: name every host name and address that devices connect to")
+        _issue(
+            folder,
+            pair,
+            str(names[0].value),
+            usage=ExtendedKeyUsageOID.SERVER_AUTH,
+            days=BROKER_DAYS,
+            now=None,
+            alternatives=names,
+        )
+    desk = Desk(folder, lambda _, csr: sign(folder, csr, days))
+    try:
+        return Endpoint(listen, desk, pair.cert, pair.key)
+    except OSError as error:
+        raise BadInputError(
+            f"--listen {listen[0]}:{listen[1]}: cannot be listened on ({error.strerror});"
+            " e.g. --listen 0.0.0.0:8443"
+        ) from error
+
+
 def _issue(
     folder: Path,
     pair: Pair,
@@ -105,10 +179,28 @@ def _issue(
     now: datetime | None,
     alternatives: Names = (),
 ) -> Pair:
-    ca_cert, ca_key = _authority(folder)
+    _authority(folder)
     pair.key.parent.mkdir(exist_ok=True, mode=0o700)
-    key = _new_key(pair.key)
-    builder = _builder(_name(common_name), ca_cert.subject, key.public_key(), days, now)
+    public = _new_key(pair.key).public_key()
+    made = _certified(
+        folder, common_name, public, usage=usage, days=days, now=now, alternatives=alternatives
+    )
+    _write(pair.cert, made)
+    return pair
+
+
+def _certified(
+    folder: Path,
+    common_name: str,
+    key: ec.EllipticCurvePublicKey,
+    *,
+    usage: x509.ObjectIdentifier,
+    days: float,
+    now: datetime | None,
+    alternatives: Names = (),
+) -> x509.Certificate:
+    ca_cert, ca_key = _authority(folder)
+    builder = _builder(_name(common_name), ca_cert.subject, key, days, now)
     builder = builder.add_extension(
         x509.BasicConstraints(ca=False, path_length=None), critical=True
     )
@@ -119,8 +211,7 @@ def _issue(
     names = list(alternatives)
     if names:
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
-    _write(pair.cert, builder.sign(ca_key, hashes.SHA256()))
-    return pair
+    return builder.sign(ca_key, hashes.SHA256())
 
 
 def _authority(folder: Path) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
@@ -221,7 +312,9 @@ def _new_key(path: Path) -> ec.EllipticCurvePrivateKey:
 
 
 def _write(path: Path, certificate: x509.Certificate) -> None:
-    path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    draft = path.with_name(f"{path.name}.new")
+    draft.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    draft.replace(path)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -230,10 +323,12 @@ def _parser() -> argparse.ArgumentParser:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    verbs = parser.add_subparsers(required=True, metavar="init | broker | device | backend")
+    verbs = parser.add_subparsers(
+        required=True, metavar="init | broker | device | backend | sign | enrol"
+    )
 
     def verb(
-        name: str, run: Callable[[argparse.Namespace], Pair], days: int
+        name: str, run: Callable[[argparse.Namespace], Pair | Path], days: int
     ) -> argparse.ArgumentParser:
         sub = verbs.add_parser(name)
         sub.add_argument("dir", type=Path, help="the folder of the authority 证书目录")
@@ -252,7 +347,34 @@ def _parser() -> argparse.ArgumentParser:
     verb("backend", lambda o: backend(o.dir, o.name, o.days), CLIENT_DAYS).add_argument(
         "name", help="e.g. evaluation 后端名称"
     )
+    verb("sign", lambda o: sign_file(o.dir, o.csr, o.days), CLIENT_DAYS).add_argument(
+        "csr", type=Path, help="the request, e.g. lobby-001.csr 证书请求文件"
+    )
+    enrol = verb("enrol", _serve, CLIENT_DAYS)
+    enrol.add_argument("--host", action="append", default=[], help="name or address 主机名或地址")
+    enrol.add_argument(
+        "--listen",
+        type=_listen,
+        default=("0.0.0.0", 8443),  # noqa: S104  devices come from the network
+        help="address:port 监听 (0.0.0.0:8443)",
+    )
     return parser
+
+
+def _serve(options: argparse.Namespace) -> Path:
+    with endpoint(options.dir, options.host, options.listen, options.days) as server:
+        address, port = server.server_address[:2]
+        print(f"listening on {address!s}:{port}, stop with Ctrl-C 按 Ctrl-C 停止", flush=True)
+        with suppress(KeyboardInterrupt):
+            server.serve_forever()
+    return options.dir / "devices"
+
+
+def _listen(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise argparse.ArgumentTypeError("must be an address and a port, e.g. 0.0.0.0:8443")
+    return host.strip("[]"), int(port)
 
 
 def _days(text: str) -> int:
@@ -264,11 +386,14 @@ def _days(text: str) -> int:
 def main() -> None:
     options = _parser().parse_args()
     try:
-        pair = options.run(options)
+        made = options.run(options)
     except LobbyCountError as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(error.exit_code) from None
-    print(f"{pair.cert}\n{pair.key}  (keep it secret; for its owner only 请妥善保管)")
+    if isinstance(made, Path):
+        print(made)
+    else:
+        print(f"{made.cert}\n{made.key}  (keep it secret; for its owner only 请妥善保管)")
 
 
 if __name__ == "__main__":

@@ -5,17 +5,19 @@ import socket
 from pathlib import Path
 from typing import IO
 
+from edge.adapters.retirement import refuse_retired
 from edge.errors import ConfigError, Mistake, OutboxError
 
 LOCK_FILE = "lock"
 OUTBOX_FILE = "outbox.sqlite"
 
 
-def claim(folder: Path) -> IO[bytes]:
+def claim(folder: Path, *, for_import: bool = False) -> IO[bytes]:
     """Make the folder and lock it; it stays locked until the returned file is closed.
 
+    for_import: whoever brings the history, which nobody may count on before it is complete.
     Two processes on one outbox would count everybody twice, under different keys.
-    Raises OutboxError when it cannot be made or another process holds it.
+    Raises OutboxError when it cannot be made, another process holds it, or it was handed over.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -34,6 +36,12 @@ def claim(folder: Path) -> IO[bytes]:
             " stop it first, or, if it is for another camera, give each its own records.data_dir,"
             f" e.g. {folder}-2"
         ) from error
+    try:
+        if not for_import:
+            refuse_retired(folder)
+    except OutboxError:
+        lock.close()
+        raise
     return lock
 
 

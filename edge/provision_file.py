@@ -1,0 +1,189 @@
+"""The file an installer edits on the boot partition: its shape, and what is said when it is wrong.
+
+What is said never holds a secret of it: the answer is written beside the file, for everybody.
+"""
+
+import re
+from ipaddress import IPv4Address, IPv4Interface
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from edge.config import parse, read_text
+from edge.config_drawings import Section
+from edge.config_errors import explain, without_password
+from edge.config_sections import (
+    CameraSection,
+    DeviceSection,
+    HoursSection,
+    PrivacySection,
+    SetupPageSection,
+)
+from edge.errors import ConfigError
+
+PROVISION_FILE = "provision.yaml"
+_SECRET = re.compile(r"(?m)\b(?:token|password)[\"']?\s*:[ \t]*[\"']?([^\s\"',}#]+)")
+_SECRET_SECTIONS = ("enrolment", "network")
+_SPENT = re.compile(r"used-*")
+_PEM = "-----BEGIN CERTIFICATE-----"
+
+
+class WifiSection(Section):
+    """A wireless network with a password of its own (WPA2 or WPA3 personal)."""
+
+    ssid: str = Field(min_length=1, max_length=32, examples=["centre-office"])
+    password: str = Field(min_length=8, max_length=63, examples=["at least 8 characters"])
+
+    @field_validator("ssid", "password")
+    @classmethod
+    def _can_be_sent(cls, text: str) -> str:
+        if not text.isprintable() or len(text.encode()) > 63:
+            raise ValueError("has characters that cannot be typed, or too many; type it again")
+        return text
+
+    @field_validator("ssid")
+    @classmethod
+    def _is_short(cls, text: str) -> str:
+        if len(text.encode()) > 32:
+            raise ValueError(
+                "has more than 32 bytes (a Chinese character has 3), e.g. ssid: office"
+            )
+        return text
+
+
+class EthernetSection(Section):
+    """An address that does not come from the network itself."""
+
+    address: IPv4Interface = Field(examples=["192.168.1.20/24"])
+    gateway: IPv4Address = Field(examples=["192.168.1.1"])
+    dns: tuple[IPv4Address, ...] = Field(default=(), max_length=3, examples=[["192.168.1.1"]])
+
+    @model_validator(mode="after")
+    def _gateway_is_near(self) -> Self:
+        if self.gateway not in self.address.network:
+            raise ValueError(
+                f"the gateway {self.gateway} is not in the network {self.address.network};"
+                " e.g. address: 192.168.1.20/24, gateway: 192.168.1.1"
+            )
+        return self
+
+
+class NetworkSection(Section):
+    """How it is connected; without this section by cable, with an address from the network."""
+
+    wifi: WifiSection | None = None
+    ethernet: EthernetSection | None = None
+
+
+class BrokerSection(Section):
+    """Where records go, and the authority that vouches for it."""
+
+    host: str = Field(min_length=1, max_length=253, examples=["broker.example.org"])
+    port: int = Field(default=8883, ge=1, le=65535, examples=[8883])
+    ca: str = Field(examples=["ca.pem"])
+    """The name of a file beside this one, or the certificate itself."""
+
+    @field_validator("ca")
+    @classmethod
+    def _file_or_text(cls, text: str) -> str:
+        if not text.lstrip().startswith(_PEM) and (not text or re.search(r"[/\\\n]|^\.", text)):
+            raise ValueError(
+                "must be the name of a file beside provision.yaml, e.g. ca: ca.pem,"
+                f" or the certificate itself, from {_PEM} on"
+            )
+        return text
+
+
+class EnrolmentSection(Section):
+    """Where the device asks for its certificate, with a word that is good for once."""
+
+    url: str = Field(max_length=300, examples=["https://broker.example.org:8443/enrol"])
+    token: str = Field(default="", examples=["the one of tokens.csv"])
+
+    @field_validator("token")
+    @classmethod
+    def _is_whole(cls, token: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9-]{16,100}|", token):
+            raise ValueError(
+                "is no token: 16 to 100 letters, digits and '-' are expected; copy the whole of it"
+            )
+        return token
+
+    @field_validator("url")
+    @classmethod
+    def _is_https(cls, url: str) -> str:
+        try:
+            parts = urlsplit(url)
+            good = parts.scheme == "https" and parts.hostname and parts.port != 0
+        except ValueError:
+            good = False
+        if not good or "@" in url or not url.isascii():
+            raise ValueError("must be an https address, e.g. https://broker.example.org:8443/enrol")
+        return url
+
+
+class Provision(Section):
+    """The whole file."""
+
+    device: DeviceSection = Field(examples=[{"tenant": "street-office-1", "id": "lobby-001"}])
+    camera: CameraSection = Field(examples=[{"source": "rtsp://192.168.1.64:554/stream"}])
+    network: NetworkSection = NetworkSection()
+    broker: BrokerSection = Field(examples=[{"host": "broker.example.org", "ca": "ca.pem"}])
+    enrolment: EnrolmentSection | None = None
+    """Without it the request goes by a file, see docs/provisioning.md."""
+    privacy: PrivacySection | None = None
+    hours: HoursSection | None = None
+    setup_page: SetupPageSection | None = None
+
+    @property
+    def token(self) -> str:
+        """The one-time token; empty where there is none or it has been used."""
+        token = self.enrolment.token if self.enrolment else ""
+        return "" if _SPENT.fullmatch(token) else token
+
+
+def read(path: Path) -> tuple[str, Provision]:
+    """Return the text of a provision file and what it says.
+
+    Raises ConfigError, one line per problem: `file:line: path: what; e.g. …`, without secrets.
+    """
+    text = read_text(path).removeprefix("\ufeff")  # of Windows Notepad
+    try:
+        document = parse(Path(path.name), text)
+        provision = _validated(path, document)
+    except ConfigError as error:
+        raise ConfigError(_without_secrets(str(error), text)) from None
+    return text, provision
+
+
+def _validated(path: Path, document: Any) -> Provision:
+    try:
+        return Provision.model_validate(document, context={"folder": path.parent})
+    except ValidationError as error:
+        raise ConfigError(explain(Path(path.name), document, error, Provision)) from None
+
+
+def _without_secrets(told: str, text: str) -> str:
+    """Hide what the file calls a secret, and all values of the sections that hold one."""
+    secrets = sorted({value for value in _SECRET.findall(text) if len(value) > 1}, key=len)
+    lines = []
+    for line in told.splitlines():
+        if re.match(rf"[^:]+:\d+: ({'|'.join(_SECRET_SECTIONS)})\b", line):
+            line = re.sub(r", not .*?(?=; e\.g\. |$)", "", line)  # noqa: PLW2901
+        line = re.sub(r" with value .*?\)(?=;|$)", "", line)  # noqa: PLW2901  a key twice
+        for secret in reversed(secrets):
+            line = line.replace(secret, "***")  # noqa: PLW2901
+        lines.append(without_password(line))
+    return "\n".join(lines)
+
+
+def with_spent_token(content: bytes) -> bytes:
+    """Return a file of the same length in which no token is left.
+
+    Same length, so that it can be written where it stands: the blocks of the flash that hold it
+    are written again, and a power cut leaves old or new letters, never another file.
+    """
+    pattern = rb"(?m)(\btoken[\"']?\s*:[ \t]*[\"']?)([A-Za-z0-9-]+)"
+    return re.sub(pattern, lambda m: m[1] + b"used".ljust(len(m[2]), b"-")[: len(m[2])], content)
