@@ -178,11 +178,9 @@ def main() -> None:
     print(f"{options.pulls} power pulls: no record lost, none that differs")
 
 
-def campaign(
-    card: Path, folder: Path, received: Received, pulls: int, children: list[Any]
-) -> None:
+def campaign(card: Path, folder: Path, received: Received, pulls: int, children: list[Any]) -> None:
     """Boot once for the evidence, then pull the power while it counts, then boot a last time."""
-    rng = random.Random(7)
+    rng = random.Random(7)  # noqa: S311 (repeatable moments, no secrets)
     for boot in range(pulls + 1):
         log = folder / f"boot-{boot:02}.log"
         online = sum(m["state"] == "online" for m in received.messages("status"))
@@ -191,8 +189,9 @@ def campaign(
         children.append(machine)
         up_s = wait(
             "the service to be online",
-            lambda online=online: sum(m["state"] == "online" for m in received.messages("status"))
-            > online,
+            lambda online=online: (
+                sum(m["state"] == "online" for m in received.messages("status")) > online
+            ),
             machine,
         )
         text = f"boot {boot}: counting and online after {up_s:.0f} s"

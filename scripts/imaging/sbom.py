@@ -48,7 +48,9 @@ def python_component(metadata: str) -> dict[str, Any]:
     fields = HeaderParser().parsestr(metadata)
     name, version = fields["Name"], fields["Version"]
     if not name or not version:
-        raise ValueError("a METADATA file without Name or Version; e.g. Name: numpy, Version: 2.4.6")
+        raise ValueError(
+            "a METADATA file without Name or Version; e.g. Name: numpy, Version: 2.4.6"
+        )
     purl = f"pkg:pypi/{quote(name.lower().replace('_', '-'))}@{quote(version)}"
     component = {"type": "library", "bom-ref": purl, "name": name, "version": version, "purl": purl}
     if spdx := fields["License-Expression"]:

@@ -1,4 +1,4 @@
-"""The bundled clip counted by the product inside the arm64 root, and here: the same counts?
+"""Counts the bundled clip with the product inside the arm64 root, and here, and compares.
 
 python selftest.py TREE      needs root, and arm64 programs that start (scripts/image sees to it)
 """
@@ -14,6 +14,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIP, CONFIG = ROOT / "tests" / "data" / "vtest.mp4", ROOT / "config" / "demo.yaml"
+INSIDE = "/opt/selftest"
 
 
 def counted(command: list[str], cwd: Path = ROOT) -> tuple[Any, float]:
@@ -27,7 +28,7 @@ def counted(command: list[str], cwd: Path = ROOT) -> tuple[Any, float]:
 
 def inside(tree: Path) -> tuple[Any, float]:
     """Return the same from inside the tree; what was put there for it is taken out again."""
-    place = tree / "tmp" / "selftest"
+    place = tree / INSIDE.lstrip("/")
     mounts = [tree / "proc", tree / "dev"]
     (place / "tests" / "data").mkdir(parents=True, exist_ok=True)
     (place / "config").mkdir(exist_ok=True)
@@ -38,7 +39,7 @@ def inside(tree: Path) -> tuple[Any, float]:
     try:
         return counted([
             "chroot", str(tree), "/opt/lobbycount/bin/lobbycount", "replay",
-            "/tmp/selftest/tests/data/vtest.mp4", "--config", "/tmp/selftest/config/demo.yaml",
+            f"{INSIDE}/tests/data/vtest.mp4", "--config", f"{INSIDE}/config/demo.yaml",
             "--interval", "20", "--json",
         ])  # fmt: skip
     finally:
@@ -48,7 +49,7 @@ def inside(tree: Path) -> tuple[Any, float]:
 
 
 def numbers(answer: Any) -> Any:
-    """Return what has to be equal: every record's line, interval and counts; not hashes or times."""
+    """Return what has to be equal: every record's line, interval and counts."""
     return [
         {name: value for name, value in record.items() if name in COMPARED}
         for record in answer["records"]

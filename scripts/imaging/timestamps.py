@@ -1,4 +1,4 @@
-"""Gives every inode of an ext4 image one date: the change times of copied files are those of the copying.
+"""Gives every inode of an ext4 image one date; else change times are those of the building.
 
 python timestamps.py IMAGE SECONDS_SINCE_1970
 """
