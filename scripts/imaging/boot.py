@@ -8,7 +8,6 @@ boot.log (the serial console) and received.jsonl (what the broker on this machin
 import argparse
 import json
 import random
-import re
 import shutil
 import signal
 import sqlite3
@@ -16,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,9 @@ CLIP = ROOT / "tests" / "data" / "vtest.mp4"
 FIRMWARE = "/usr/share/qemu-efi-aarch64/QEMU_EFI.fd"
 PORT = 21885
 LIMIT_S = 900.0
+INTERVAL_S = 300
+FIRST_LEAD_S = 120.0
+SETTLED_S = 8.0
 HOST_SEEN_FROM_QEMU = "10.0.2.2"
 
 
@@ -66,9 +69,18 @@ class Received:
 
     def messages(self, topic: str) -> list[dict[str, Any]]:
         """Return the payloads of one kind of topic."""
-        lines = self.file.read_text("utf-8").splitlines() if self.file.exists() else []
+        lines = self.file.read_text("utf-8").split("\n")[:-1]
         found = [line.split(" ", 1) for line in lines if line.count(" ")]
         return [json.loads(body) for name, body in found if name.endswith("/" + topic) and body]
+
+    def births(self) -> int:
+        """Return how often the device came online."""
+        return sum(message["state"] == "online" for message in self.messages("status"))
+
+    def queue(self) -> int | None:
+        """Return how many records the device last said it still has to deliver."""
+        said = self.messages("health")
+        return int(said[-1]["queue"]) if said else None
 
     def records(self) -> list[dict[str, Any]]:
         """Return the records of all batches, in order of arrival."""
@@ -87,13 +99,14 @@ def wait(what: str, condition: Callable[[], bool], machine: subprocess.Popen[byt
     return time.monotonic() - began
 
 
-def start(image: Path, log: Path) -> subprocess.Popen[bytes]:
-    """Start the machine; its serial console goes to the log."""
+def start(image: Path, log: Path, at: datetime) -> subprocess.Popen[bytes]:
+    """Start the machine at a time of its clock; its serial console goes to the log."""
     return subprocess.Popen(
         [
             "qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a72", "-smp", "2", "-m", "2048",
             "-accel", "tcg,thread=multi", "-bios", FIRMWARE, "-nographic", "-monitor", "none",
             "-serial", f"file:{log}", "-no-reboot",
+            "-rtc", f"base={at:%Y-%m-%dT%H:%M:%S},clock=vm",
             "-drive", f"if=none,id=card,format=raw,file={image}",
             "-device", "virtio-blk-pci,drive=card",
             "-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net",
@@ -179,36 +192,39 @@ def main() -> None:
 
 
 def campaign(card: Path, folder: Path, received: Received, pulls: int, children: list[Any]) -> None:
-    """Boot once for the evidence, then pull the power while it counts, then boot a last time."""
+    """Boot once for the evidence, then pull the power while it counts, then boot a last time.
+
+    The machine's clock begins so that an interval closes while it counts, each time the next
+    one; the power goes within seconds of that: before, while and after its records are written,
+    sent and confirmed.
+    """
     rng = random.Random(7)  # noqa: S311 (repeatable moments, no secrets)
+    first = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+    lead_s = FIRST_LEAD_S
     for boot in range(pulls + 1):
         log = folder / f"boot-{boot:02}.log"
-        online = sum(m["state"] == "online" for m in received.messages("status"))
+        closes = first + timedelta(seconds=INTERVAL_S * boot)
+        online = received.births()
         before = len(received.records())
-        machine = start(card, log)
+        machine = start(card, log, closes - timedelta(seconds=lead_s))
         children.append(machine)
-        up_s = wait(
-            "the service to be online",
-            lambda online=online: (
-                sum(m["state"] == "online" for m in received.messages("status")) > online
-            ),
-            machine,
-        )
-        text = f"boot {boot}: counting and online after {up_s:.0f} s"
+        began = time.monotonic()
+        up_s = wait("the service", lambda online=online: received.births() > online, machine)
         if boot in {0, pulls}:
-            more_s = wait(
-                "records of the clip",
-                lambda before=before: len(received.records()) > before,
-                machine,
-            )
-            text += f", records after {more_s:.0f} s more"
+            wait("records", lambda before=before: len(received.records()) > before, machine)
         else:
-            time.sleep(rng.uniform(1.0, 45.0))
+            left_s = lead_s - (time.monotonic() - began)
+            time.sleep(max(0.0, left_s) + rng.uniform(0.0, 8.0))
+        if boot == pulls:
+            wait("an empty outbox", lambda: received.queue() == 0, machine)
         machine.send_signal(signal.SIGKILL)
         machine.wait()
-        kernel = re.search(r"Linux version (\S+)", log.read_text("utf-8", "replace"))
-        print(f"{text}; power pulled; {len(received.records())} records so far; "
-              f"Linux {kernel[1] if kernel else '?'}", flush=True)  # fmt: skip
+        print(
+            f"boot {boot}: online after {up_s:.0f} s, power pulled after"
+            f" {time.monotonic() - began:.0f} s, {len(received.records())} records so far",
+            flush=True,
+        )
+        lead_s = up_s + SETTLED_S
 
 
 if __name__ == "__main__":
