@@ -148,7 +148,7 @@ def verdict(received: list[dict[str, Any]], card: set[tuple[str, int]]) -> list[
             wrong.append(f"stream {stream}: never arrived: {sorted(missing)}")
         totals: dict[str, int] = {}
         for _, record in sorted(records.items()):
-            totals[record["line"]] = totals.get(record["line"], 0) + record["in"]
+            totals[record["line"]] = totals.get(record["line"], 0) + (record["in"] or 0)
             if record["tot_in"] != totals[record["line"]]:
                 wrong.append(f"{stream}/{record['seq']}: tot_in is not the sum of what came")
     lost = {key for key in card if key[1] not in got.get(key[0], {})}

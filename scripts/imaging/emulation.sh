@@ -9,7 +9,8 @@ packages_here() {
   done
   [ ${#missing[@]} = 0 ] && return
   say "Installing ${missing[*]}"
-  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${missing[@]}" >/dev/null \
+  apt-get update -qq || die "apt-get update failed; is a Debian mirror reachable?"
+  DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${missing[@]}" >/dev/null \
     || die "apt-get could not install ${missing[*]}"
 }
 

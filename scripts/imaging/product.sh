@@ -27,8 +27,11 @@ install_product() {
 }
 
 install_units() {
-  local units="$TREE/etc/systemd/system"
+  local units="$TREE/etc/systemd/system" name
   mkdir -p "$TREE/etc/lobbycount" "$TREE/var/lib/lobbycount" "$units/multi-user.target.wants"
-  install -m 644 "$ROOT/config/systemd/lobbycount.service" "$units/lobbycount.service"
-  ln -sf ../lobbycount.service "$units/multi-user.target.wants/lobbycount.service"
+  for name in lobbycount lobbycount-provision; do
+    [ -f "$ROOT/config/systemd/$name.service" ] || continue
+    install -m 644 "$ROOT/config/systemd/$name.service" "$units/$name.service"
+    ln -sf "../$name.service" "$units/multi-user.target.wants/$name.service"
+  done
 }

@@ -7,7 +7,7 @@ PACKAGES=(
   python3 libgl1 libglib2.0-0 ca-certificates adduser  # what the product links to and trusts
   linux-image-arm64 initramfs-tools zstd e2fsprogs dosfstools  # boots, checks its partitions
 )
-declare -A VARIANT_PACKAGES=([virt]=systemd-boot-efi [pi]=raspi-firmware,firmware-brcm80211)
+declare -A VARIANT_PACKAGES=([virt]="systemd-boot-efi" [pi]="raspi-firmware,firmware-brcm80211")
 
 debian_tree() {
   local mirror="${DEBIAN_MIRROR:-http://deb.debian.org/debian}" include
@@ -21,8 +21,8 @@ debian_tree() {
     --keyring=$keys --aptopt='Acquire::Languages "none"' \
     --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
     --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-include=/usr/share/doc/*/copyright' \
-    --essential-hook="cp -r '$ROOT/scripts/imaging/root/etc' \"\$1/\"" \
-    --essential-hook='mkdir -p "$1/boot/firmware" "$1/data"' \
+    --essential-hook="cp -r '$ROOT/scripts/imaging/root/etc' '$TREE/'" \
+    --essential-hook="mkdir -p '$TREE/boot/firmware' '$TREE/data'" \
     "$SUITE" "$TREE" \
     "deb [signed-by=$keys] $mirror $SUITE $components" \
     "deb [signed-by=$keys] $mirror $SUITE-updates $components" \
@@ -33,6 +33,7 @@ debian_tree() {
 # What differs between two builds of the same packages, and what every device must not share.
 finish_tree() {
   local units="$TREE/etc/systemd/system" unit
+  # shellcheck disable=SC2016 # dpkg-query's own variables
   chroot "$TREE" dpkg-query -W -f '${Package}\t${Version}\t${Architecture}\t${source:Package}\n' | sort >"$TREE/usr/share/lobbycount-packages.tsv"
   : >"$TREE/etc/machine-id"
   echo lobbycount >"$TREE/etc/hostname"
