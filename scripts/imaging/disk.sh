@@ -18,7 +18,7 @@ make_disk() {
   chmod 750 "$work/data/state" "$work/data/etc"
   ext4 lc-data $DATA_UUID $DATA_MIB "$work/data" "$work/data.img"
   root_mib=$(($(du -sm --apparent-size "$TREE" | cut -f1) * 115 / 100 + 64))
-  ext4 lc-root $ROOT_UUID $root_mib "$TREE" "$work/root.img" "$TREE/boot"
+  ext4 lc-root $ROOT_UUID $root_mib "$TREE" "$work/root.img" without-boot
   data_at=$((1 + BOOT_MIB + root_mib))
   rm -f "$IMAGE" && truncate -s $((data_at + DATA_MIB + 1))M "$IMAGE"
   sfdisk --quiet "$IMAGE" <<TABLE
@@ -68,14 +68,14 @@ boot_partition() {
   done
 }
 
-# ext4 LABEL UUID MIB TREE IMAGE [EMPTY]: mke2fs takes the entries of a folder in the order the
+# ext4 LABEL UUID MIB TREE IMAGE [without-boot]: mke2fs takes the entries of a folder in the order the
 # file system gives them, so the tree goes through memory, where that order follows from ours.
 ext4() {
   local label="$1" uuid="$2" mib="$3" tree="$4" image="$5" empty="${6:-}" memory
   memory="$(mktemp -d)"
   mount -t tmpfs -o size=4G,mode=0755 lobbycount-image "$memory"
   tar -C "$tree" --sort=name --numeric-owner --xattrs --xattrs-include='*' --exclude=./.built -cf - . | tar -C "$memory" --numeric-owner --xattrs --xattrs-include='*' -xpf -
-  [ -z "$empty" ] || find "$memory/boot" -mindepth 1 -maxdepth 1 ! -name firmware -exec rm -rf {} +
+  [ -z "$empty" ] || find "$memory/boot" -mindepth 1 ! -path "$memory/boot/firmware" -delete
   find "$memory" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
   rm -f "$image" && truncate -s "${mib}M" "$image"
   mke2fs -q -t ext4 -L "$label" -U "$uuid" -d "$memory" -m 1 \
