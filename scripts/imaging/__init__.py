@@ -1,0 +1,1 @@
+"""What scripts/image is made of: shell for building, Python for holding things together."""

@@ -1,0 +1,85 @@
+# shellcheck shell=bash
+# Sourced by scripts/image: the tree as partitions of one file. Nothing is mounted but memory.
+
+LABEL_ID=0x6c6f6262  # of the partition table; every identity is fixed, so that images can be compared
+BOOT_ID=4c435054
+ROOT_UUID=6c6f6262-7963-4f75-8e74-000000000001
+DATA_UUID=6c6f6262-7963-4f75-8e74-000000000002
+BOOT_MIB=256
+DATA_MIB=1024  # the quota of outbox and statistics: what fills it leaves the system alone
+
+make_disk() {
+  local work="$OUT/work-$VARIANT" root_mib data_at
+  rm -rf "$work" && mkdir -p "$work/boot" "$work/data"/{etc,state,timesync}
+  say "Partitions"
+  boot_files "$work/boot"
+  boot_partition "$work/boot" "$work/boot.img"
+  chown 990:990 "$work/data/state" "$work/data/etc"
+  chmod 750 "$work/data/state" "$work/data/etc"
+  ext4 lc-data $DATA_UUID $DATA_MIB "$work/data" "$work/data.img"
+  root_mib=$(($(du -sm --apparent-size "$TREE" | cut -f1) * 115 / 100 + 64))
+  ext4 lc-root $ROOT_UUID $root_mib "$TREE" "$work/root.img" without-boot
+  data_at=$((1 + BOOT_MIB + root_mib))
+  rm -f "$IMAGE" && truncate -s $((data_at + DATA_MIB + 1))M "$IMAGE"
+  sfdisk --quiet "$IMAGE" <<TABLE
+label: dos
+label-id: $LABEL_ID
+start=1MiB, size=${BOOT_MIB}MiB, type=$([ "$VARIANT" = pi ] && echo c || echo ef), bootable
+start=$((1 + BOOT_MIB))MiB, size=${root_mib}MiB, type=83
+start=${data_at}MiB, size=${DATA_MIB}MiB, type=83
+TABLE
+  into_image "$work/boot.img" 1
+  into_image "$work/root.img" $((1 + BOOT_MIB))
+  into_image "$work/data.img" $data_at
+  "$PYTHON" "$ROOT/scripts/imaging/sbom.py" "$TREE" --name "lobbycount-$VARIANT" >"$OUT/lobbycount-$VARIANT.cdx.json"
+  rm -rf "$work"
+}
+
+into_image() { dd if="$1" of="$IMAGE" bs=1M seek="$2" conv=notrunc,sparse status=none; }
+
+boot_files() {
+  local to="$1"
+  cp "$TREE/vmlinuz" "$to/vmlinuz"
+  cp "$TREE/initrd.img" "$to/initrd.img"
+  cp "$ROOT/scripts/imaging/boot/provision.yaml" "$to/"
+  case "$VARIANT" in
+    virt)
+      mkdir -p "$to/EFI/BOOT" "$to/loader/entries"
+      cp "$TREE/usr/lib/systemd/boot/efi/systemd-bootaa64.efi" "$to/EFI/BOOT/BOOTAA64.EFI"
+      printf 'timeout 0\neditor no\n' >"$to/loader/loader.conf"
+      cp "$ROOT/scripts/imaging/boot/virt-entry.conf" "$to/loader/entries/lobbycount.conf" ;;
+    pi)
+      cp "$TREE"/usr/lib/raspi-firmware/* "$to/"
+      cp "$TREE"/usr/lib/linux-image-*/broadcom/bcm27*.dtb "$to/"
+      cp "$ROOT/scripts/imaging/boot/config.txt" "$ROOT/scripts/imaging/boot/cmdline.txt" "$to/" ;;
+  esac
+  find "$to" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
+}
+
+boot_partition() {
+  local from="$1" image="$2" name
+  rm -f "$image" && truncate -s "${BOOT_MIB}M" "$image"
+  mkfs.vfat --invariant -F 32 -i $BOOT_ID -n LC-BOOT "$image" >/dev/null
+  (cd "$from" && find . -mindepth 1 -type d -printf '%P\n' | sort) | while read -r name; do
+    mmd -i "$image" "::$name"
+  done
+  (cd "$from" && find . -type f -printf '%P\n' | sort) | while read -r name; do
+    mcopy -m -i "$image" "$from/$name" "::$name"
+  done
+}
+
+# ext4 LABEL UUID MIB TREE IMAGE [without-boot]: mke2fs takes the entries of a folder in the order the
+# file system gives them, so the tree goes through memory, where that order follows from ours.
+ext4() {
+  local label="$1" uuid="$2" mib="$3" tree="$4" image="$5" empty="${6:-}" memory
+  memory="$(mktemp -d)"
+  mount -t tmpfs -o size=4G,mode=0755 lobbycount-image "$memory"
+  tar -C "$tree" --sort=name --numeric-owner --xattrs --xattrs-include='*' --exclude=./.built -cf - . | tar -C "$memory" --numeric-owner --xattrs --xattrs-include='*' -xpf -
+  [ -z "$empty" ] || find "$memory/boot" -mindepth 1 ! -path "$memory/boot/firmware" -delete
+  find "$memory" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
+  rm -f "$image" && truncate -s "${mib}M" "$image"
+  mke2fs -q -t ext4 -L "$label" -U "$uuid" -d "$memory" -m 1 \
+    -E "hash_seed=$uuid,lazy_itable_init=0,lazy_journal_init=0,nodiscard,root_owner=0:0" "$image"
+  umount "$memory" && rmdir "$memory"
+  "$PYTHON" "$ROOT/scripts/imaging/timestamps.py" "$image" "$SOURCE_DATE_EPOCH"
+}
