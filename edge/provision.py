@@ -24,7 +24,7 @@ from edge.adapters.tls_identity import (
     tls_key,
 )
 from edge.adapters.written_whole import make_service_folder, write_in_place, write_whole
-from edge.config import read_text
+from edge.config_text import read_text
 from edge.errors import BadInputError, CertificateError, ClockError, NoNetworkError
 from edge.provision_config import settings_of, with_settings
 from edge.provision_file import PROVISION_FILE, Provision, read, with_spent_token
@@ -80,7 +80,7 @@ def provision(place: Place) -> Result:
     except ClockError as error:
         return Result(Outcome.RETRY, dev, (words.NO_CLOCK.format(now=_now()), str(error)))
     except BadInputError as error:
-        return Result(Outcome.WRONG, dev, tuple(str(error).splitlines()))
+        return Result(Outcome.WRONG, dev, tuple(error.told.splitlines()))
     except OSError as error:
         told = words.CANNOT_WRITE.format(reason=error.strerror, path=error.filename or place.folder)
         return Result(Outcome.RETRY, dev, (told,))

@@ -9,7 +9,7 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
 
 from edge import yaml_splice as splice
 from edge.config import checked
-from edge.errors import ConfigError
+from edge.errors import ConfigError, Mistake
 from edge.provision_file import Provision
 
 Settings = Mapping[str, Mapping[str, Any]]
@@ -54,7 +54,13 @@ def _with_setting(text: str, section: str, key: str, value: Any) -> str:
     """Change a setting where it stands, where it stands as a comment, or behind the last one."""
     found = splice.entry(splice.composed(text), section)
     if found is None or not isinstance(found[1], MappingNode):
-        raise ConfigError(f"{section}: cannot be changed; write it as `{section}:` and lines below")
+        raise ConfigError(
+            Mistake(
+                f"cannot be changed; write it as `{section}:` and lines below",
+                f"无法修改；请写成 `{section}:`，各项设置写在下面几行",
+                section,
+            )
+        )
     node = found[1]
     there = splice.entry(node, key)
     if there is not None and _says(there[1], value):

@@ -4,6 +4,7 @@ What is said never holds a secret of it: the answer is written beside the file, 
 """
 
 import re
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
 from typing import Any, Self
@@ -11,7 +12,6 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from edge.config import parse, read_text
 from edge.config_drawings import Section
 from edge.config_errors import explain, without_password
 from edge.config_sections import (
@@ -21,7 +21,8 @@ from edge.config_sections import (
     PrivacySection,
     SetupPageSection,
 )
-from edge.errors import ConfigError
+from edge.config_text import parse, read_text
+from edge.errors import ConfigError, Mistake, SettingError
 
 PROVISION_FILE = "provision.yaml"
 _SECRET = re.compile(r"(?m)\b(?:token|password)[\"']?\s*:[ \t]*[\"']?([^\s\"',}#]+)")
@@ -40,15 +41,19 @@ class WifiSection(Section):
     @classmethod
     def _can_be_sent(cls, text: str) -> str:
         if not text.isprintable() or len(text.encode()) > 63:
-            raise ValueError("has characters that cannot be typed, or too many; type it again")
+            raise SettingError(
+                "has characters that cannot be typed, or too many; type it again",
+                "有无法输入的字符，或太长；请重新输入",
+            )
         return text
 
     @field_validator("ssid")
     @classmethod
     def _is_short(cls, text: str) -> str:
         if len(text.encode()) > 32:
-            raise ValueError(
-                "has more than 32 bytes (a Chinese character has 3), e.g. ssid: office"
+            raise SettingError(
+                "has more than 32 bytes (a Chinese character has 3), e.g. ssid: office",
+                "超过 32 字节（一个汉字占 3 字节），例如 ssid: office",
             )
         return text
 
@@ -63,9 +68,11 @@ class EthernetSection(Section):
     @model_validator(mode="after")
     def _gateway_is_near(self) -> Self:
         if self.gateway not in self.address.network:
-            raise ValueError(
+            raise SettingError(
                 f"the gateway {self.gateway} is not in the network {self.address.network};"
-                " e.g. address: 192.168.1.20/24, gateway: 192.168.1.1"
+                " e.g. address: 192.168.1.20/24, gateway: 192.168.1.1",
+                f"网关 {self.gateway} 不在网段 {self.address.network} 内；"
+                "例如 address: 192.168.1.20/24, gateway: 192.168.1.1",
             )
         return self
 
@@ -89,9 +96,10 @@ class BrokerSection(Section):
     @classmethod
     def _file_or_text(cls, text: str) -> str:
         if not text.lstrip().startswith(_PEM) and (not text or re.search(r"[/\\\n]|^\.", text)):
-            raise ValueError(
+            raise SettingError(
                 "must be the name of a file beside provision.yaml, e.g. ca: ca.pem,"
-                f" or the certificate itself, from {_PEM} on"
+                f" or the certificate itself, from {_PEM} on",
+                f"必须是 provision.yaml 旁边的文件名，例如 ca: ca.pem，或证书全文，从 {_PEM} 开始",
             )
         return text
 
@@ -106,8 +114,9 @@ class EnrolmentSection(Section):
     @classmethod
     def _is_whole(cls, token: str) -> str:
         if not re.fullmatch(r"[A-Za-z0-9-]{16,100}|", token):
-            raise ValueError(
-                "is no token: 16 to 100 letters, digits and '-' are expected; copy the whole of it"
+            raise SettingError(
+                "is no token: 16 to 100 letters, digits and '-' are expected; copy the whole of it",
+                "不是令牌：应为 16 至 100 个字母、数字和 '-'；请完整复制",
             )
         return token
 
@@ -120,7 +129,10 @@ class EnrolmentSection(Section):
         except ValueError:
             good = False
         if not good or "@" in url or not url.isascii():
-            raise ValueError("must be an https address, e.g. https://broker.example.org:8443/enrol")
+            raise SettingError(
+                "must be an https address, e.g. https://broker.example.org:8443/enrol",
+                "必须是 https 地址，例如 https://broker.example.org:8443/enrol",
+            )
         return url
 
 
@@ -154,7 +166,7 @@ def read(path: Path) -> tuple[str, Provision]:
         document = parse(Path(path.name), text)
         provision = _validated(path, document)
     except ConfigError as error:
-        raise ConfigError(_without_secrets(str(error), text)) from None
+        raise ConfigError(*(_without_secrets(m, text) for m in error.mistakes)) from None
     return text, provision
 
 
@@ -162,21 +174,26 @@ def _validated(path: Path, document: Any) -> Provision:
     try:
         return Provision.model_validate(document, context={"folder": path.parent})
     except ValidationError as error:
-        raise ConfigError(explain(Path(path.name), document, error, Provision)) from None
+        raise ConfigError(*explain(Path(path.name), document, error, Provision)) from None
 
 
-def _without_secrets(told: str, text: str) -> str:
+def _without_secrets(mistake: Mistake, text: str) -> Mistake:
     """Hide what the file calls a secret, and all values of the sections that hold one."""
     secrets = sorted({value for value in _SECRET.findall(text) if len(value) > 1}, key=len)
-    lines = []
-    for line in told.splitlines():
-        if re.match(rf"[^:]+:\d+: ({'|'.join(_SECRET_SECTIONS)})\b", line):
-            line = re.sub(r", not .*?(?=; e\.g\. |$)", "", line)  # noqa: PLW2901
-        line = re.sub(r" with value .*?\)(?=;|$)", "", line)  # noqa: PLW2901  a key twice
+    section = re.match(r"\w*", mistake.setting)
+    is_secret = section is not None and section[0] in _SECRET_SECTIONS
+
+    def cleaned(told: str) -> str:
+        if is_secret:
+            told = re.sub(r", not .*?(?=; e\.g\. |$)", "", told)
+            told = re.sub(r"，现在是 .*?(?=；例如 |$)", "", told)
+        told = re.sub(r" with value .*?\)(?=;|）|$)", "", told)  # a key twice
         for secret in reversed(secrets):
-            line = line.replace(secret, "***")  # noqa: PLW2901
-        lines.append(without_password(line))
-    return "\n".join(lines)
+            told = told.replace(secret, "***")
+        return without_password(told)
+
+    en, zh, setting = map(cleaned, (mistake.en, mistake.zh, mistake.setting))
+    return replace(mistake, en=en, zh=zh, setting=setting)
 
 
 def with_spent_token(content: bytes) -> bytes:

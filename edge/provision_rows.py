@@ -120,7 +120,7 @@ def _problems(document: Document) -> list[str]:
         found = sentences(error, Provision)
     else:
         return []
-    return [_by_column(sentence) for sentence in found]
+    return [_by_column(str(mistake)) for mistake in found]
 
 
 def _by_column(sentence: str) -> str:
