@@ -11,12 +11,12 @@ from edge.messages import privacy_message
 from edge.picture_signs import picture_in
 from edge.privacy_data import SHORTEST_S, look_at_folder, look_at_log
 from edge.privacy_fields import Finding, in_message
-from edge.privacy_probe import FPS, Probe
+from edge.privacy_probe import FPS, LONGEST_S, Probe
 from edge.privacy_promises import PromiseId, Said
 from edge.privacy_statement import statement
 from edge.privacy_verdicts import Look
 
-MOST_PICTURES, LONGEST_S = 3, 2.0
+MOST_PICTURES = 3
 _IN_MESSAGES: tuple[PromiseId, ...] = (
     "pictures-not-sent",
     "nobody-recognised",
