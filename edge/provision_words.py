@@ -44,9 +44,9 @@ _NEXT = {
         " beside this file, put the card back, power on.",
     ),
     Outcome.RETRY: (
-        "下一步：检查网线或无线密码、网关和服务器地址；不用改动的话，让设备开着，约每分钟重试一次。",
+        "下一步：检查网线或无线密码、网关和服务器地址；不用改动的话，让设备开着，会自动重试。",
         "Next: check cable or wireless password, gateway and the server's address; or leave it on,"
-        " it tries again every minute or so.",
+        " it tries again by itself.",
     ),
 }
 
