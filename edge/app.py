@@ -38,6 +38,7 @@ from edge.setup_page.composition import device_of, new_panel
 from edge.setup_page.device import Device
 from edge.shadow import PROBATION_S
 from edge.timeline import Timeline
+from edge.update_courier import courier_of
 
 SPREAD_S = 30.0
 """Every device of a city closes its interval on the quarter hour; they send within this time."""
@@ -124,6 +125,7 @@ def _run(
         panel=panel,
         on_masks=partial(look_anew, watched) if watched else lambda _: None,
         watch=start.watch(config.records.data_dir, dry_run) if start else None,
+        updates=courier_of(config, clock, outbox),
     )
     _say_mode(config)
     _close_on_signal(source)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 SPEC_VERSION = "1.0"
 _ID_HEX_DIGITS = 16
-_FROM_BACKENDS = ("ack", "config/desired", "cmd/")
+_FROM_BACKENDS = ("ack", "config/desired", "cmd/", "update/desired", "update/piece")
 
 
 def is_event(leaf: str) -> bool:

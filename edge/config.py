@@ -27,6 +27,7 @@ from edge.config_sections import (
     RecordsSection,
     SetupPageSection,
     TlsSection,
+    UpdatesSection,
     find_time_zone,
 )
 from edge.config_text import parse, read_text, unreadable
@@ -62,6 +63,7 @@ class Config(Section):
     hours: HoursSection | None = Field(
         default=None, examples=[{"weekly": {"mon": ["09:00-17:00"], "tue": ["09:00-17:00"]}}]
     )
+    updates: UpdatesSection = UpdatesSection()
 
     @field_validator("lines")
     @classmethod
@@ -81,6 +83,13 @@ class Config(Section):
         if hours is not None and "device" in info.data:
             find_time_zone(info.data["device"].time_zone)
         return hours
+
+    @field_validator("updates")
+    @classmethod
+    def _update_hours_are_somewhere(cls, updates: UpdatesSection, info: ValidationInfo) -> Any:
+        if updates.hours and "device" in info.data:
+            find_time_zone(info.data["device"].time_zone)
+        return updates
 
     @field_validator("zones")
     @classmethod

@@ -25,7 +25,7 @@ from edge.errors import SettingError
 from edge.geometry import crosses_itself
 from edge.hours import Hours
 from edge.providers import Provider
-from edge.vocabulary import Anchor, Point
+from edge.vocabulary import Anchor, DailyWindow, Point
 from edge.zones import ZoneSettings
 
 
@@ -298,3 +298,29 @@ class PrivacySection(Section):
                     f"印在告示上），例如 {example}",
                 )
         return self
+
+
+class UpdatesSection(Section):
+    """New versions of the program over MQTT; off by default. See docs/updates-mqtt.md."""
+
+    over_mqtt: bool = Field(default=False, examples=[True])
+    """Whether a signed bundle may come over the configured broker, in pieces that are asked for."""
+    hours: DayHours = Field(default=(), examples=[["02:00-05:00"]])
+    """When it may come and be installed, on the clock of device.time_zone; none: always."""
+    max_mb: float = Field(default=32.0, gt=0.0, le=1000.0, examples=[32])
+    kb_per_s: float = Field(default=32.0, ge=1.0, le=10_000.0, examples=[32])
+    """How fast it may come, in thousands of bytes a second."""
+    folder: ConfigPath = Field(
+        default=Path("/var/lib/lobbycount/update"), examples=["/var/lib/lobbycount/update"]
+    )
+    """Where the installing side waits for it; one for all services of a machine."""
+
+    @field_validator("hours")
+    @classmethod
+    def _are_times_of_day(cls, texts: Sequence[str]) -> Any:
+        daily_windows(texts)
+        return texts
+
+    def windows(self) -> tuple[DailyWindow, ...]:
+        """Return the hours as they are asked."""
+        return daily_windows(self.hours)

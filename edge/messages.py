@@ -5,7 +5,7 @@ minor in the payload (`"v"`); writers follow `config/schemas/`, readers ignore
 fields they do not know. A payload says the lowest minor version that describes it:
 1.1 added zones, and what has none is a 1.0 payload, byte for byte; 1.2 added the pace to
 `health`, lines for staff to `counts` and `info`, and opening hours to `info`. 1.1 added to
-`privacy` who answers for the device. So a reader
+`privacy` who answers for the device, 1.2 whether updates come over MQTT. So a reader
 that was written against 1.0 and is strict about it loses nothing it could read.
 """
 
@@ -35,6 +35,7 @@ VERSION = "1.0"
 LATER_VERSION = "1.1"
 PACE_VERSION = "1.2"
 STAFF_VERSION = "1.2"
+UPDATES_VERSION = "1.2"
 Delivery = Literal["puback", "commit"]
 """What makes the device consider a record delivered; subscribers read it in `info` and `status`."""
 RECORD_RETENTION_DAYS = 35
@@ -55,6 +56,10 @@ Leaf = Literal[
     "config/reported",
     "cmd/backfill",
     "rsp/backfill",
+    "update/desired",
+    "update/reported",
+    "update/want",
+    "update/piece",
 ]
 RESPONSE_LIVES_S = 3600
 
@@ -261,7 +266,7 @@ def privacy_message(
     version = VERSION
     if details is not None:
         fields |= details.fields()
-        version = LATER_VERSION
+        version = UPDATES_VERSION if details.updates_over_mqtt else LATER_VERSION
     text, time = _payload(dev, fields, version), iso_utc(at_ms)
     return message(tenant, dev, "privacy", text, qos=1, retain=True, version=version, time=time)
 

@@ -12,6 +12,7 @@ class PrivacyDetails:
     """Who answers for a device, what for, and what it measures. None: not said in the config.
 
     zones: the kinds there are, with how many of each.
+    updates_over_mqtt: whether new versions of the program may come over the broker.
     setup_page: from where the set-up page can be reached; setup_still: whether it may show one.
     suppressed_under: there is no mean of fewer visits.
     """
@@ -26,10 +27,13 @@ class PrivacyDetails:
     setup_still: bool
     retention_days: int
     suppressed_under: int
+    updates_over_mqtt: bool = False
 
     def fields(self) -> dict[str, Any]:
-        """Return what the `privacy` topic carries of it since version 1.1."""
+        """Return what the `privacy` topic carries of it since version 1.1; updates since 1.2."""
+        updates = {"updates_over_mqtt": True} if self.updates_over_mqtt else {}
         return {
+            **updates,
             "contact": self.contact,
             "means_suppressed_under": self.suppressed_under,
             "measures": {"lines": self.lines, "zones": dict(self.zones)},

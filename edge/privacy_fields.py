@@ -40,7 +40,8 @@ FIELDS: Mapping[str, frozenset[str]] = {
         "activity at attributes_recognised bucket_s contact coordinates_leave_device dev"
         " faces_recognised insecure_lab lines means_suppressed_under measures mode pictures_sent"
         " pictures_stored plain purpose queue records_kept_days_after_delivery reidentification"
-        " responsible setup_page setup_still tracks_leave_device transport unit v zones"
+        " responsible setup_page setup_still tracks_leave_device transport unit updates_over_mqtt v"
+        " zones"
     ),
     "head": _words("at chain day dev first first_hash key seq sig stream tq v"),
     "config/reported": _words(
@@ -48,6 +49,8 @@ FIELDS: Mapping[str, frozenset[str]] = {
         " in in_force kind lines name points polygon rev state uturn_s v waits windows zones"
     ),
     "rsp/backfill": _words("at dev error id state v"),
+    "update/reported": _words("at bundle bytes dev en had reason state v version wanted zh"),
+    "update/want": _words("bundle dev offset pieces v"),
 }
 """The names of all fields of a kind of message, at any depth."""
 _DRAWN = frozenset({"config/reported"})

@@ -74,6 +74,7 @@ def statement(config: Config) -> Statement:
         setup_still=page.enabled and page.still,
         retention_days=RECORD_RETENTION_DAYS,
         suppressed_under=SUPPRESSED_UNDER,
+        updates_over_mqtt=config.updates.over_mqtt,
     )
     return Statement(
         device=config.device.id,

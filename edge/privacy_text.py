@@ -72,6 +72,13 @@ def bullets(
     return paragraphs
 
 
+_UPDATES = {
+    "zh": "程序更新：经同一消息服务器接收，签名验证通过后才安装；不为此建立其他连接。",
+    "en": "New versions of the program come over the same broker and are installed only when their"
+    " signature is right; no other connection is made for them.",
+}
+
+
 def plain(paragraphs: Sequence[Paragraph], heading: str) -> str:
     """Return paragraphs as text for a terminal."""
     parts = [heading]
@@ -117,6 +124,7 @@ def _chinese(
                 "送达前一直保留。",
                 "传输：未加密，仅限实验环境。" if plaintext else "传输：加密（TLS）。",
                 f"设置页：{_SETUP[details.setup_page]['zh']}，{still}。",
+                *((_UPDATES["zh"],) if details.updates_over_mqtt else ()),
             ),
         ),
         Paragraph(
@@ -165,6 +173,7 @@ def _english(
                 " can be checked; until then they are kept.",
                 "Sent in plain text, in a lab only." if plaintext else "Sent encrypted (TLS).",
                 f"Set-up page: {_SETUP[details.setup_page]['en']}, {still}.",
+                *((_UPDATES["en"],) if details.updates_over_mqtt else ()),
             ),
         ),
         Paragraph(

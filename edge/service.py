@@ -28,6 +28,7 @@ from edge.panel import Panel
 from edge.pipeline import Pipeline, Stages, Step
 from edge.ports import Clock, Outbox, Signer
 from edge.station import Station
+from edge.update_courier import UpdateCourier
 from edge.vocabulary import Bucket, Frame, NoFrame, Provenance
 
 HANG_S = 60.0
@@ -63,6 +64,7 @@ class Service:
         watch: ConfigWatch | None = None,
         panel: Panel | None = None,
         on_masks: Callable[[Config], None] = lambda _: None,
+        updates: UpdateCourier | None = None,
     ) -> None:
         """Prepare; nothing is counted or sent before `run`. Raises ConfigError.
 
@@ -72,11 +74,12 @@ class Service:
         watch: tells of edits of the config file.
         panel: what shows every step, where there is a setup page.
         on_masks: told of other masks before the first picture with them.
+        updates: takes new versions of the program over MQTT, where the config allows it.
         """
         self._settings, self._clock, self._pipeline = settings, clock, pipeline
         self._stages_of, self._hang_s = stages_of, hang_s
         self._beats, self._source, self._watch, self._panel = beats, source, watch, panel
-        self._on_masks = on_masks
+        self._on_masks, self._updates = on_masks, updates
         self._shown = settings.current
         self._heard: deque[bytes] = deque(maxlen=1)  # only the last is still wanted
         self._calibration = self._calibration_for(self._shown.config)
@@ -100,8 +103,14 @@ class Service:
             spread_s=spread_s,
             signer=signer,
             heartbeat=lambda: self._beat("relay"),
-            heard={"config/desired": self._heard.append},
-            born_too=lambda: [settings.reported(self._now_ms())],
+            heard={
+                "config/desired": self._heard.append,
+                **(updates.heard if updates is not None else {}),
+            },
+            born_too=lambda: [
+                settings.reported(self._now_ms()),
+                *([updates.born()] if updates is not None else []),
+            ],
         )
         pipeline.on_saved(self._saved)
 
@@ -116,6 +125,8 @@ class Service:
         self._station.start()
         if self._watch is not None:
             self._watch.start()
+        if self._updates is not None:
+            self._updates.start(self._station.relay.post, lambda: self.connected)
         try:
             for item in items:
                 self._take(item)
@@ -124,6 +135,8 @@ class Service:
         finally:
             if self._watch is not None:
                 self._watch.stop()
+            if self._updates is not None:
+                self._updates.stop()
             try:
                 self._guarded(self._pipeline.finish)
                 self._settings.stop(self._clock.monotonic())

@@ -55,6 +55,12 @@ WORDS = {
     ),
     "SetupPageSection.auto_off_min": ("It closes itself after so long.", "自动关闭（分钟）"),
     "SetupPageSection.still": ("A mosaic of the picture, 15 min after a login.", "马赛克静态图"),
+    "UpdatesSection": ("New versions over MQTT; off by default.", "远程更新，默认关闭"),
+    "UpdatesSection.over_mqtt": ("Signed bundles, over this broker only.", "经消息服务器接收更新"),
+    "UpdatesSection.hours": ("When one may come and be installed.", "允许更新的时段"),
+    "UpdatesSection.max_mb": ("A larger bundle is refused.", "更新包大小上限（MB）"),
+    "UpdatesSection.kb_per_s": ("How fast; records go first.", "下载速度上限（kB/s）"),
+    "UpdatesSection.folder": ("Where the installing side waits for it.", "更新包存放目录"),
     "PrivacySection": ("What visitors are told, and who answers for it.", "隐私声明与责任单位"),
 }
 """English and Chinese, by model and setting; what is not here has its name and its examples."""

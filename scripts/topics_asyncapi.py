@@ -133,7 +133,7 @@ def _message(topic: Topic) -> Node:
         "payload": {"$ref": f"./schemas/{topic.schema_file.name}"},
         "bindings": {
             "mqtt": {
-                "payloadFormatIndicator": 1,
+                "payloadFormatIndicator": 0 if topic.packed else 1,
                 "contentType": "application/json",
                 "bindingVersion": BINDING_VERSION,
             }

@@ -32,10 +32,11 @@ PROPERTIES = """
 
 | MQTT 5 property | value |
 |---|---|
-| payload format indicator | 1, UTF-8 text |
+| payload format indicator | 1, UTF-8 text; left out where the payload is packed |
 | content type | `application/json` (the `datacontenttype` of CloudEvents) |
 | message expiry interval | where the table says so |
 | user property `schema` | topic and minor version, e.g. `counts/1.1` |
+| user property `content-encoding` | `deflate`: the JSON is packed (zlib, RFC 1950); `update/piece`, and `counts` of a device with `mqtt.metered` |
 
 What a device sends, except `health`, is a CloudEvent 1.0 in binary mode; its attributes are
 user properties of these names (about 140 bytes a message):

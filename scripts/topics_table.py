@@ -27,6 +27,7 @@ class Topic:
     what: str
     zh: str
     name: str
+    packed: bool = False
 
     @property
     def address(self) -> str:
@@ -79,6 +80,7 @@ def load() -> list[Topic]:
             what=row["what"],
             zh=row["zh"],
             name=row.get("schema", row["leaf"].replace("/", "-")),
+            packed=row.get("packed", False),
         )
         for row in rows
     ]

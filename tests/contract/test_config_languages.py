@@ -40,6 +40,7 @@ mqtt: {host: h, port: 8883, tls: {ca: a, cert: b, key: c}, username: u, password
 health: {prometheus_port: 9464}
 setup_page: {enabled: true, network: lan, port: 8090, auto_off_min: 60, still: false}
 privacy: {mode: production, unit: a, purpose: b, contact: c}
+updates: {over_mqtt: true, hours: ["02:00-05:00"], max_mb: 32, kb_per_s: 32, folder: update}
 hours: {weekly: {mon: ["09:00-17:00"]}, closed: [2026-10-01],
   special: {2026-10-10: ["09:00-12:00"]}}
 """
