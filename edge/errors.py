@@ -138,5 +138,23 @@ class SitePackageError(BadInputError):
     """A site package cannot be written, or is not one that this board can take."""
 
 
+class UpdateError(BadInputError):
+    """An update that is refused; nothing was changed. Both say why and what to do."""
+
+    def __init__(self, code: str, zh: str, en: str) -> None:
+        """Take the code of `edge.updating.words` and its sentence."""
+        super().__init__(code, zh, en)
+        self.code, self.zh, self.en = code, zh, en
+
+    def __str__(self) -> str:
+        """Return it in English."""
+        return self.en
+
+    @property
+    def told(self) -> str:
+        """In English, and below it in Chinese."""
+        return f"{self.en}\n    {self.zh}"
+
+
 class BundleError(LobbyCountError):
     """The support bundle cannot be written, or must not leave the device as it is."""
