@@ -307,7 +307,7 @@ class UpdatesSection(Section):
     """Whether a signed bundle may come over the configured broker, in pieces that are asked for."""
     hours: DayHours = Field(default=(), examples=[["02:00-05:00"]])
     """When it may come and be installed, on the clock of device.time_zone; none: always."""
-    max_mb: float = Field(default=32.0, gt=0.0, le=1000.0, examples=[32])
+    max_mb: float = Field(default=32.0, ge=1.0, le=1000.0, examples=[32])
     kb_per_s: float = Field(default=32.0, ge=1.0, le=10_000.0, examples=[32])
     """How fast it may come, in thousands of bytes a second."""
     folder: ConfigPath = Field(

@@ -15,7 +15,7 @@ _KNOWN = re.compile(
     | view\.(json|tmp) | tally-[a-zA-Z0-9-]+\.csv
     | config\.last-good\.(yaml|tmp)(\.[^/]*)?
     | setup-(tries|pin)\.(json|tmp) | setup-open | setup-page\.(pem|tmp)
-    | update/(incoming\.(part|lcu|json) | (report|confirm)\.json)(\.new)?  # signed programs
+    | update/(incoming\.(part|lcu|json) | (report|confirm(-[a-z0-9-]+)?)\.json)(\.new)?  # signed programs
     | setup-audit\.jsonl(\.\d+)?
     """,
     re.X,

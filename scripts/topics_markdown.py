@@ -36,7 +36,9 @@ PROPERTIES = """
 | content type | `application/json` (the `datacontenttype` of CloudEvents) |
 | message expiry interval | where the table says so |
 | user property `schema` | topic and minor version, e.g. `counts/1.1` |
-| user property `content-encoding` | `deflate`: the JSON is packed (zlib, RFC 1950); `update/piece`, and `counts` of a device with `mqtt.metered` |
+| user property `content-encoding` | `deflate` where the JSON is packed (zlib, RFC 1950) |
+
+Packed are `update/piece`, and `counts` of a device with `mqtt.metered`.
 
 What a device sends, except `health`, is a CloudEvent 1.0 in binary mode; its attributes are
 user properties of these names (about 140 bytes a message):

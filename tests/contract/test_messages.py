@@ -151,6 +151,18 @@ def test_privacy_of_the_second_version_is_byte_equal_to_its_golden_payload() -> 
             validator("privacy").validate({k: v for k, v in payload.items() if k != field})
 
 
+def test_privacy_of_the_third_version_says_that_updates_come_over_mqtt() -> None:
+    details = replace(ANSWERED_FOR, updates_over_mqtt=True)
+    message = privacy_message(TENANT, DEV, T0, interval_s=900, insecure_lab=False, details=details)
+    assert message.payload == (GOLDEN / "privacy-updates-1.2.json").read_bytes()
+    assert message.properties[0] == ("schema", "privacy/1.2")
+    payload = json.loads(message.payload)
+    validator("privacy").validate(payload)
+    for wrong in ({"v": "1.1"}, {"updates_over_mqtt": False}):
+        with pytest.raises(ValidationError):
+            validator("privacy").validate(payload | wrong)
+
+
 FULL_HEALTH = Health(
     uptime_s=3600,
     queue=3,
