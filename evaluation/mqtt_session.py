@@ -95,14 +95,17 @@ class MqttSession:
         mids = []
         for message in messages:
             properties = properties_of(PacketTypes.PUBLISH)
-            properties.PayloadFormatIndicator = 1
+            if not message.packed:
+                properties.PayloadFormatIndicator = 1
             properties.ContentType = "application/json"
+            if message.expiry_s is not None:
+                properties.MessageExpiryInterval = message.expiry_s
             properties.UserProperty = list(message.properties)
             info = self._link.client.publish(
                 message.topic, message.payload, message.qos, message.retain, properties
             )
             mids.append(info.mid)
-        answers = self._link.answers_to(mids, "acks were not taken")
+        answers = self._link.answers_to(mids, "what was published was not taken")
         pairs = zip(messages, answers, strict=True)
         return [message for message, answer in pairs if answer.value >= FAILURE]
 

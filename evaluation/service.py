@@ -2,6 +2,7 @@
 
 import signal
 import threading
+from collections.abc import Callable
 
 import structlog
 
@@ -25,20 +26,32 @@ def run_until_stopped(
 
     Raises BadInputError for a database of something else, StoreError for an unusable file.
     """
+    receiver = Receiver(Store(db), broker, session, tenant=tenant)
+
+    def receive(stop: threading.Event) -> None:
+        if _prepare(db, stop):
+            receiver.run(stop)
+
+    until_stopped(receive)
+
+
+def until_stopped(work: Callable[[threading.Event], None]) -> None:
+    """Do it in a thread of its own until it returns; SIGTERM and SIGINT set the event.
+
+    Raises what it raises.
+    """
     # Signals are waited for, not handled: a handler could run inside a lock that it needs.
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
     stop = threading.Event()
-    receiver = Receiver(Store(db), broker, session, tenant=tenant)
     failures: list[Exception] = []
 
-    def work() -> None:
+    def guarded() -> None:
         try:
-            if _prepare(db, stop):
-                receiver.run(stop)
+            work(stop)
         except Exception as error:
             failures.append(error)
 
-    thread = threading.Thread(target=work, name="receiver")
+    thread = threading.Thread(target=guarded, name="work")
     thread.start()
     while thread.is_alive() and signal.sigtimedwait(_STOP_SIGNALS, 0.2) is None:
         pass

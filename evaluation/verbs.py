@@ -13,20 +13,27 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import typer
 from rich.table import Table
 
-from edge.adapters.mqtt_settings import MqttSettings
-from edge.config import broker_section
-from edge.config_sections import MqttSection, TlsSection
 from edge.errors import BadInputError, BrokerError
 from edge.messages import checked_name
-from edge.station import mqtt_settings
 from edge.terminal import OUT, JsonOption, log_to_stderr
 from evaluation import reports
+from evaluation.broker_options import (
+    BrokerOption,
+    CaOption,
+    CertOption,
+    KeyOption,
+    LabOption,
+    PasswordOption,
+    UserOption,
+    broker_settings,
+)
 from evaluation.database import Database
 from evaluation.mqtt_link import SessionSettings
 from evaluation.mqtt_session import MqttSession
 from evaluation.receiver import ack_of
 from evaluation.service import run_until_stopped
 from evaluation.store import Store
+from evaluation.update_verbs import update_cli
 
 DEFAULT_CLIENT = "lobbycount-evaluation"
 RECEIVE_MAXIMUM = 200
@@ -41,6 +48,7 @@ cli = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+cli.add_typer(update_cli, name="update")
 
 DatabaseOption = Annotated[
     str,
@@ -48,21 +56,6 @@ DatabaseOption = Annotated[
         envvar="EVALUATION_DATABASE",
         help="sqlite:////path/file.db or postgresql://user@host/name. 数据库。",
     ),
-]
-BrokerOption = Annotated[
-    str, typer.Option(help="mqtts://host[:port]; mqtt:// is plain text, labs only. 消息服务器。")
-]
-CaOption = Annotated[
-    Path | None, typer.Option(help="Who signed the broker's certificate. 服务器证书的签发者。")
-]
-CertOption = Annotated[Path | None, typer.Option(help="This client's certificate. 客户端证书。")]
-KeyOption = Annotated[Path | None, typer.Option(help="The key of that certificate. 私钥。")]
-UserOption = Annotated[str | None, typer.Option(help="User name at the broker. 用户名。")]
-PasswordOption = Annotated[
-    Path | None, typer.Option(help="A file with nothing but the password. 密码文件。")
-]
-LabOption = Annotated[
-    bool, typer.Option("--insecure-lab", help="Allow plain text. 允许明文，仅限实验室。")
 ]
 TenantOption = Annotated[str | None, typer.Option(help="Only this tenant. 仅此租户。")]
 DevOption = Annotated[str | None, typer.Option(help="Only this device. 仅此设备。")]
@@ -98,7 +91,7 @@ def receive(
     接收计数并入库，直到停止。
     """
     log_to_stderr(logging.INFO)
-    settings = _broker(broker, ca, cert, key, username, password_file, insecure_lab)
+    settings = broker_settings(broker, ca, cert, key, username, password_file, insecure_lab)
     if share is not None and client_id == DEFAULT_CLIENT:
         raise BadInputError(
             "--share: every receiver of a group needs a --client-id of its own,"
@@ -178,7 +171,7 @@ def rewind(
 
     请设备从某个序号起重新发送记录。
     """
-    settings = _broker(broker, ca, cert, key, username, password_file, insecure_lab)
+    settings = broker_settings(broker, ca, cert, key, username, password_file, insecure_lab)
     with closing(Database(database)) as db:
         db.check()
         # Counted anew, because what is stated as had would be let go once more.
@@ -209,31 +202,6 @@ def _filters(tenant: str | None, share: str | None) -> tuple[str, ...]:
     except ValueError as error:
         raise BadInputError(str(error)) from None
     return tuple(f"{group}pc/v1/{who}/+/{leaf}" for leaf in ("counts", "head"))
-
-
-def _broker(
-    url: str,
-    ca: Path | None,
-    cert: Path | None,
-    key: Path | None,
-    username: str | None,
-    password_file: Path | None,
-    insecure_lab: bool,
-) -> MqttSettings:
-    if "@" in url:
-        raise BadInputError(
-            "--broker: a password on the command line can be read by everybody on this machine;"
-            " use --username and --password-file"
-        )
-    section = broker_section(url)
-    if section.tls is None and not insecure_lab:
-        raise BadInputError(
-            f"--broker {url}: plain text is for labs only; use mqtts://, or say --insecure-lab"
-        )
-    changes: dict[str, object] = {"username": username, "password_file": password_file}
-    if section.tls is not None:
-        changes["tls"] = TlsSection(ca=ca, cert=cert, key=key)
-    return mqtt_settings(MqttSection.model_validate(section.model_dump() | changes))
 
 
 def _zone(name: str) -> ZoneInfo:

@@ -225,3 +225,62 @@ def test_no_piece_is_asked_for_while_records_wait_or_the_line_is_down():
         assert world.wishes == 0
     world.tick()
     assert world.wishes == 1
+
+
+def half_of_it():
+    """Return a world in which the first three pieces have come and are synced."""
+    world = World()
+    world.want(wanted("a"), "a")
+    world.tick()
+    while world.sent:
+        world.deliver(0)
+    assert world.staging.said.had == 3 * PIECE
+    return world
+
+
+def test_another_bundle_in_the_middle_begins_at_its_own_first_byte():
+    world = half_of_it()
+    world.want(wanted("b"), "b")
+    world.tick()
+    assert world.sent[0].offset == 0
+    world.sent.insert(0, Piece(wanted("a").bundle, 0, FILES["a"][:PIECE]))  # late, of the other
+    world.finish()
+    assert (world.incoming.handed, world.incoming.failures) == ([FILES["b"]], 0)
+
+
+def test_it_goes_on_at_the_last_synced_byte_after_a_power_cut():
+    world = half_of_it()
+    world.tick()
+    world.deliver(0)  # one of three: not synced
+    assert world.staging.said.had == 4 * PIECE
+    asked = world.asked
+    world.cut()
+    world.finish()
+    assert world.incoming.handed == [FILES["a"]]
+    assert world.asked - asked == 3 * PIECE
+
+
+def test_a_wish_that_is_taken_back_leaves_nothing_behind():
+    world = half_of_it()
+    world.want(None)
+    world.tick(wait_s=4000.0)
+    assert (world.incoming.data, world.incoming.kept) == (b"", None)
+    assert (world.staging.said.state, world.sent) == ("idle", [])
+
+
+def test_a_full_disk_is_said_and_tried_again_later():
+    world = half_of_it()
+    world.incoming.full = True
+    world.tick()
+    world.deliver(0)
+    said = world.staging.said
+    assert (said.state, said.reason) == ("waiting", "disk")
+    wishes = world.wishes
+    world.tick(wait_s=LIMITS.disk_retry_s - 1)
+    assert world.wishes == wishes
+    world.incoming.full, world.incoming.room = False, 10
+    world.tick(wait_s=2.0)
+    assert (world.wishes, world.staging.said.reason) == (wishes, "disk")
+    world.incoming.room = 1 << 30
+    world.finish()
+    assert world.incoming.handed == [FILES["a"]]
