@@ -9,10 +9,12 @@ from types import FrameType
 
 import structlog
 
+from edge import __version__
 from edge.adapters.board import board_name
 from edge.adapters.camera_opencv import ClipSource, LiveSource, open_source
 from edge.adapters.camera_paced import PacedSource
 from edge.adapters.clock import RecordingClock, SystemClock, boot_id
+from edge.adapters.confirmation_note import ConfirmationNote
 from edge.adapters.data_folder import OUTBOX_FILE, claim, claim_name
 from edge.adapters.device_key import open_key
 from edge.adapters.metrics_prometheus import Metrics
@@ -126,6 +128,7 @@ def _run(
         on_masks=partial(look_anew, watched) if watched else lambda _: None,
         watch=start.watch(config.records.data_dir, dry_run) if start else None,
         updates=courier_of(config, clock, outbox),
+        on_report=ConfirmationNote(__version__, start.path) if start else lambda _: None,
     )
     _say_mode(config)
     _close_on_signal(source)

@@ -48,6 +48,7 @@ from edge.terminal import (
     log_to_stderr,
     progress_bar,
 )
+from edge.update_cli import update
 
 cli = typer.Typer(
     help="Anonymous people counter for lobbies. 大厅匿名客流计数器。",
@@ -182,6 +183,7 @@ cli.add_typer(doctor, name="doctor")
 cli.add_typer(setup, name="setup")
 cli.add_typer(privacy, name="privacy")
 cli.add_typer(site, name="site")
+cli.add_typer(update, name="update")
 cli.command("privacy-check")(privacy_check)
 cli.command()(provision)
 cli.command("provision-sheet")(provision_sheet)

@@ -156,5 +156,11 @@ class UpdateError(BadInputError):
         return f"{self.en}\n    {self.zh}"
 
 
+class BusyError(LobbyCountError):
+    """An installation or an update is at work already; it is tried again."""
+
+    exit_code: ClassVar[int] = 75
+
+
 class BundleError(LobbyCountError):
     """The support bundle cannot be written, or must not leave the device as it is."""

@@ -41,11 +41,14 @@ class Monitor:
         *,
         shadow: Callable[[], str | None] = lambda: None,
         config_trouble: Callable[[], str | None] = lambda: None,
+        on_report: Callable[[machine.HealthReport], None] = lambda _: None,
     ) -> None:
         """Prepare. shadow: tells the rev of the config in force that came over MQTT.
 
         config_trouble: tells what an operator has to know about the config file.
+        on_report: gets every report that is on the disk.
         """
+        self._on_report = on_report
         self._shadow, self._config_trouble = shadow, config_trouble
         self._folder, self._clock, self._pipeline = folder, clock, pipeline
         self._outbox, self._source = outbox, source
@@ -165,6 +168,7 @@ class Monitor:
             told = report.problems(0.0) or [f"counting{pace}"]
             self.words = "; ".join([*told, *report.notes()])
             machine.write_report(self._folder, report)
+            self._on_report(report)
         except (OSError, OutboxError) as error:
             _log.warning("health file not written", reason=str(error))
 

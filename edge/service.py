@@ -17,6 +17,7 @@ import structlog
 
 from edge.adapters.camera_address import shown
 from edge.adapters.camera_paced import PacedSource
+from edge.adapters.health import HealthReport
 from edge.calibration import Calibration, Conditions
 from edge.config import Config
 from edge.config_in_force import ConfigInForce
@@ -65,6 +66,7 @@ class Service:
         panel: Panel | None = None,
         on_masks: Callable[[Config], None] = lambda _: None,
         updates: UpdateCourier | None = None,
+        on_report: Callable[[HealthReport], None] = lambda _: None,
     ) -> None:
         """Prepare; nothing is counted or sent before `run`. Raises ConfigError.
 
@@ -75,6 +77,7 @@ class Service:
         panel: what shows every step, where there is a setup page.
         on_masks: told of other masks before the first picture with them.
         updates: takes new versions of the program over MQTT, where the config allows it.
+        on_report: see Monitor.
         """
         self._settings, self._clock, self._pipeline = settings, clock, pipeline
         self._stages_of, self._hang_s = stages_of, hang_s
@@ -92,6 +95,7 @@ class Service:
             source,
             shadow=lambda: settings.current.rev,
             config_trouble=lambda: settings.current.file.words,
+            on_report=on_report,
         )
         self._station = Station(
             self._shown.config,

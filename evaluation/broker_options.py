@@ -28,7 +28,7 @@ LabOption = Annotated[
 ]
 
 
-def broker_settings(
+def broker_settings(  # noqa: PLR0917  one for each option
     url: str,
     ca: Path | None,
     cert: Path | None,

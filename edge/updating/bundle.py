@@ -13,7 +13,8 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
+from io import BytesIO
 from typing import Any, BinaryIO, NamedTuple
 
 from cryptography.exceptions import InvalidSignature
@@ -117,6 +118,18 @@ def read_wheels(
             raise refusal(Code.TAMPERED, what=wheel.name)
     if file.read(len(_END) + 1) != _END:
         raise refusal(Code.TAMPERED, what="the end of the file")
+
+
+def expect_whole(file: BinaryIO, manifest: Manifest) -> None:
+    """Read every wheel of a verified bundle to the end and keep none. Raises UpdateError."""
+    read_wheels(file, manifest, lambda _: nullcontext(_Nowhere()))
+
+
+class _Nowhere(BytesIO):
+    """Takes everything and keeps nothing."""
+
+    def write(self, data: Any, /) -> int:
+        return len(memoryview(data))
 
 
 def bytes_of(manifest: Manifest, manifest_size: int, signature_size: int) -> int:

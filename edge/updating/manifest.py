@@ -18,6 +18,8 @@ from edge.updating.words import Code, refusal
 
 FORMAT = 1
 PROGRAM = "lobbycount"
+OLDEST_BEFORE = "0.1.0"
+"""The oldest version that may be updated to this source tree, for its bundles."""
 MOST_BYTES = 256 * 1024
 """Of a manifest."""
 MOST_WHEEL_BYTES = 512 * 1024**2

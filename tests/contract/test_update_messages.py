@@ -73,8 +73,11 @@ def test_what_is_sent_reads_back():
 
 def test_topics_and_their_properties():
     for which, retained, expiry_s in (
-        ("desired", True, None), ("reported", True, None), ("want", False, 60), ("piece", False, 60),
-    ):  # fmt: skip
+        ("desired", True, None),
+        ("reported", True, None),
+        ("want", False, 60),
+        ("piece", False, 60),
+    ):
         sent = MESSAGES[which]
         assert sent.topic == f"pc/v1/pudong-01/lobby-0a1b/update/{which}"
         assert (sent.qos, sent.retain, sent.expiry_s) == (1, retained, expiry_s)
@@ -88,8 +91,7 @@ def test_packing_takes_away_what_base64_adds():
     noise = random.Random(7).randbytes(16_384)  # as dense as a wheel
     sent = piece_message(*OF, Piece(BUNDLE, 3_000_000, noise))
     size = publish_size(sent, publish_properties(sent))
-    print(f"a piece of {len(noise)} bytes is a packet of {size}: {size / len(noise):.4f}")
-    assert size < 1.035 * len(noise)
+    assert 1.01 < size / len(noise) < 1.03  # 1.34 unpacked
 
 
 @pytest.mark.parametrize(
@@ -113,7 +115,7 @@ def test_packing_takes_away_what_base64_adds():
 )
 def test_a_wish_that_makes_no_sense_is_refused_in_one_sentence(changes, named):
     payload = json.loads(MESSAGES["desired"].payload) | changes
-    with pytest.raises(MessageError, match=".*") as caught:
+    with pytest.raises(MessageError, match=r"\w") as caught:
         parse_desired(json.dumps(payload).encode())
     assert named in str(caught.value)
     assert "\n" not in str(caught.value)
