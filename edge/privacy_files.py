@@ -15,8 +15,8 @@ _KNOWN = re.compile(
     | view\.(json|tmp) | tally-[a-zA-Z0-9-]+\.csv
     | config\.last-good\.(yaml|tmp)(\.[^/]*)?
     | setup-(tries|pin)\.(json|tmp) | setup-open | setup-page\.(pem|tmp)
-    | update/incoming\.(part|lcu|json)(\.new)?  # a new version of the program, on its way
-    | update/(report|confirm(-[a-z0-9-]+)?)\.json(\.new)?
+    | update/incoming\.(part|lcu|json)(\.new(-by-root)?)?  # a program on its way
+    | update/(report|confirm(-[a-z0-9-]+)?)\.json(\.new(-by-root)?)?
     | setup-audit\.jsonl(\.\d+)?
     """,
     re.X,

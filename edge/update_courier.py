@@ -24,7 +24,7 @@ from edge.updating.staging import Staging
 from edge.updating.wanted import LARGEST_PIECE, parse_desired, parse_piece
 from edge.vocabulary import Message, TimeQuality
 
-IDLE_S, BUSY_S = 1.0, 0.2
+IDLE_S, BUSY_S = 1.0, 0.1
 """How often the report of the root side is looked at, and what is due while something comes."""
 MOST_HEARD = 64
 """Messages that wait for this thread; more than are asked for at a time are nobody's."""
@@ -122,7 +122,7 @@ class UpdateCourier:
                 _log.warning("update.failed", reason=str(error))
             except Exception:
                 _log.exception("update.failed")
-            self._wake.wait(BUSY_S if self._staging.is_busy else IDLE_S)
+            self._wake.wait(BUSY_S if self._staging.said.state == "downloading" else IDLE_S)
             self._wake.clear()
 
     def _step(self) -> None:

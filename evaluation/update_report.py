@@ -19,7 +19,7 @@ def sentence(rollout: Rollout) -> str:
     plan, stage = rollout.plan, rollout.stage + 1
     version, stages = plan.wanted.version, len(plan.stages)
     runs = len(rollout.invited) - len(rollout.missing)
-    if rollout.failed is not None:
+    if rollout.state == "stopped" and rollout.failed is not None:
         said = rollout.said[rollout.failed]
         return (
             f"{version}：在 {rollout.failed} 上失败（{said.state}：{said.zh}），已停止，"

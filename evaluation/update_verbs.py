@@ -113,7 +113,7 @@ def status(state: StateOption = Path("rollout.json"), as_json: JsonOption = Fals
         text = json.dumps(update_report.fields(rollout), ensure_ascii=False)
         sys.stdout.write(f"{text}\n")
         return
-    OUT.print(update_report.sentence(rollout), highlight=False, markup=False)
+    OUT.print(update_report.sentence(rollout), highlight=False, markup=False, soft_wrap=True)
     OUT.print(update_report.table(rollout))
 
 
@@ -138,7 +138,7 @@ def withdraw(
         take_back(settings, rollout.plan.devices)
         rollout.state = "withdrawn"
         save(state, rollout)
-    OUT.print(update_report.sentence(rollout), highlight=False, markup=False)
+    OUT.print(update_report.sentence(rollout), highlight=False, markup=False, soft_wrap=True)
 
 
 def _serve(server: UpdateServer, rollout: Rollout) -> None:
@@ -149,7 +149,7 @@ def _serve(server: UpdateServer, rollout: Rollout) -> None:
         text = update_report.sentence(now)
         if text != told:
             told = text
-            OUT.print(text, highlight=False, markup=False)
+            OUT.print(text, highlight=False, markup=False, soft_wrap=True)
 
     server.on_change = tell
     tell(rollout)

@@ -66,9 +66,9 @@ class Staging:
     # --- What is heard -----------------------------------------------------------------------
 
     def hear_desired(self, wanted: Wanted | None, now: float) -> None:
-        """Take what a backend wants; the same once more changes nothing."""
-        before = self._wanted
-        if wanted == before:
+        """Take what a backend wants; the same once more says that somebody answers again."""
+        if wanted == self._wanted:
+            self.reconnected(now)
             return
         self._wanted = wanted
         self._begun = self._download = None  # read anew from the folder
@@ -86,7 +86,7 @@ class Staging:
 
     def reconnected(self, now: float) -> None:
         """Take notice of a new connection: what was asked for on the old one is not awaited."""
-        if self._download is not None and self._download.had:
+        if self._download is not None and self._download.asked:
             self._download.forget_asking()
             self._asking.resume(now, self._download.wanted.spread_s)
 
