@@ -86,7 +86,7 @@ class DebianRoot:
         Raise PowerCutError in it to cut the power.
         """
         options = ["-b", "-q", "--register=no", "--keep-unit", "--resolv-conf=off"]
-        bind = f"--bind-ro={source}:{SOURCE}"
+        bind = f"--bind-ro={Path(source).absolute()}:{SOURCE}"
         nspawn = subprocess.Popen(
             ["systemd-nspawn", "-D", str(self.folder), *options, bind],
             stdin=subprocess.DEVNULL,
