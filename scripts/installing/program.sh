@@ -11,7 +11,7 @@ source_hash() {
     cd "$ROOT" || exit
     { find edge evaluation model_export models -type f ! -name '*.pyc' ! -path '*/.work/*' -print0 \
         | LC_ALL=C sort -z | xargs -0 sha256sum
-      sha256sum pyproject.toml requirements.lock README.md LICENSE NOTICE
+      sha256sum config/lobby.example.yaml pyproject.toml requirements.lock README.md LICENSE NOTICE
     } | sha256sum | cut -c1-16
   )
 }
@@ -53,7 +53,7 @@ build() {
   fetch "$slot/bin/python" install "${pip_options[@]}" --target "$SCRATCH/builders" -r "$SCRATCH/builders.lock"
   # From a copy: a source tree on a read-only medium is enough.
   mkdir "$SCRATCH/source"
-  (cd "$ROOT" && cp -r edge evaluation model_export models pyproject.toml README.md LICENSE NOTICE "$SCRATCH/source")
+  (cd "$ROOT" && cp -r edge evaluation model_export models config pyproject.toml README.md LICENSE NOTICE "$SCRATCH/source")
   PYTHONPATH="$SCRATCH/builders" "$slot/bin/python" -m pip install -q --disable-pip-version-check --no-index --no-deps \
     --no-build-isolation "$SCRATCH/source" > "$SCRATCH/pip" 2>&1 || no_network "pip install lobbycount" "$SCRATCH/pip"
   problem="$(self_test "$slot" 2>&1)" || die "新版本自检没有通过，不启用：$problem" "the new version failed its self-test and is not put to use, see above: ${problem##*$'\n'}"
