@@ -51,10 +51,11 @@ class DropFolder:
             descriptor = os.open(INCOMING, _READ, dir_fd=folder)
         except OSError as error:
             raise refusal(Code.NOT_A_BUNDLE, what=error.strerror) from error
+        state = os.fstat(descriptor)
+        if not stat.S_ISREG(state.st_mode):
+            os.close(descriptor)
+            raise refusal(Code.NOT_A_BUNDLE, what="it is no file")
         with os.fdopen(descriptor, "rb") as file:
-            state = os.fstat(descriptor)
-            if not stat.S_ISREG(state.st_mode):
-                raise refusal(Code.NOT_A_BUNDLE, what="it is no file")
             check_room(to.parent, state.st_size)
             write_bounded(file, to, state.st_size)
 
@@ -62,9 +63,10 @@ class DropFolder:
         """Return a file's beginning; None where there is none that is a file."""
         with suppress(OSError), self._opened() as folder:
             descriptor = os.open(name, _READ, dir_fd=folder)
-            with os.fdopen(descriptor, "rb") as file:
-                if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            if stat.S_ISREG(os.fstat(descriptor).st_mode):
+                with os.fdopen(descriptor, "rb") as file:
                     return file.read(most)
+            os.close(descriptor)
         return None
 
     def remove(self, name: str) -> None:

@@ -11,7 +11,7 @@ source_hash() {
     cd "$ROOT" || exit
     { find edge evaluation model_export models -type f ! -name '*.pyc' ! -path '*/.work/*' -print0 \
         | LC_ALL=C sort -z | xargs -0 sha256sum
-      sha256sum pyproject.toml requirements.lock README.md LICENSE NOTICE
+      sha256sum config/lobby.example.yaml pyproject.toml requirements.lock README.md LICENSE NOTICE
     } | sha256sum | cut -c1-16
   )
 }
@@ -32,7 +32,7 @@ make_program() {
 }
 
 build() {
-  local slot="$1" pip_options=() problem
+  local slot="$1" pip_options=() from=() problem
   rm -rf "$slot"
   check_room "$HOME_DIR"
   HALF_BUILT="$slot"
@@ -42,11 +42,18 @@ build() {
   [ -z "$OFFLINE" ] || pip_options=(--no-index --find-links "$OFFLINE")
   "$PYTHON" -m venv "$slot" > "$SCRATCH/venv" 2>&1 || no_network "python -m venv" "$SCRATCH/venv"
   builders > "$SCRATCH/builders.lock"
-  fetch "$slot/bin/python" install "${pip_options[@]}" -r "$ROOT/requirements.lock"
+  from=("${pip_options[@]}")
+  if trusts_updates; then
+    # Kept, so that a bundle may leave them out.
+    rm -rf "${HOME_DIR:?}/wheels.new"
+    fetch "$slot/bin/python" download "${pip_options[@]}" -d "$HOME_DIR/wheels.new" -r "$ROOT/requirements.lock"
+    from=(--no-index --find-links "$HOME_DIR/wheels.new")
+  fi
+  fetch "$slot/bin/python" install "${from[@]}" -r "$ROOT/requirements.lock"
   fetch "$slot/bin/python" install "${pip_options[@]}" --target "$SCRATCH/builders" -r "$SCRATCH/builders.lock"
   # From a copy: a source tree on a read-only medium is enough.
   mkdir "$SCRATCH/source"
-  (cd "$ROOT" && cp -r edge evaluation model_export models pyproject.toml README.md LICENSE NOTICE "$SCRATCH/source")
+  (cd "$ROOT" && cp -r edge evaluation model_export models config pyproject.toml README.md LICENSE NOTICE "$SCRATCH/source")
   PYTHONPATH="$SCRATCH/builders" "$slot/bin/python" -m pip install -q --disable-pip-version-check --no-index --no-deps \
     --no-build-isolation "$SCRATCH/source" > "$SCRATCH/pip" 2>&1 || no_network "pip install lobbycount" "$SCRATCH/pip"
   problem="$(self_test "$slot" 2>&1)" || die "新版本自检没有通过，不启用：$problem" "the new version failed its self-test and is not put to use, see above: ${problem##*$'\n'}"
@@ -111,7 +118,10 @@ switch_program() {
   elif [ -n "${UNITS_CHANGED:-}" ] && [ -z "$DRY" ]; then
     restart_or_go_back "$now"
   fi
+  [ "$(readlink "$HOME_DIR/confirmed" 2>/dev/null)" = "$SLOT" ] \
+    || change "更新程序也用 $HOME_DIR/$SLOT" "let the updater run from $HOME_DIR/$SLOT" link "$SLOT" "$HOME_DIR/confirmed"
   [ -z "$DRY" ] || return 0
+  keep_wheels
   for now in a b; do
     [ "$now" = "$SLOT" ] || [ ! -e "$HOME_DIR/$now" ] || rm -rf "${HOME_DIR:?}/$now"
   done

@@ -34,6 +34,7 @@ stop_services() {
   for service in $(running_services); do
     change "停止 $service" "stop $service" systemctl stop "$service"
   done
+  ! is_running lobbycount-update.path || change "停止升级" "stop updates" systemctl stop lobbycount-update.path
 }
 
 remove() {
@@ -42,9 +43,11 @@ remove() {
 
 remove_files() {
   local name
-  for name in "$UNITS"/*.wants/lobbycount.service "$UNITS"/*.wants/lobbycount@*.service; do remove "$name"; done
+  for name in "$UNITS"/*.wants/lobbycount.service "$UNITS"/*.wants/lobbycount@*.service "$UNITS"/*.wants/lobbycount-update.*; do remove "$name"; done
   for name in "${UNIT_NAMES[@]}"; do remove "$UNITS/$name"; done
   remove "$JOURNAL"
+  remove "$UDEV_RULE"
+  remove "$DATA/update"
   [ -n "$DRY" ] || rmdir -p --ignore-fail-on-non-empty "$UNITS/multi-user.target.wants" "$(dirname "$JOURNAL")" 2>/dev/null || true
   [ "$(readlink "$COMMAND")" != "$HOME_DIR/bin/lobbycount" ] || remove "$COMMAND"
   if [ -e "$OWN_PACKAGES" ]; then remove_packages; fi

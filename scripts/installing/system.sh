@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # Sourced by scripts/install: packages, user, folders, config, units, the service.
 
-UNIT_NAMES=(lobbycount.service lobbycount@.service)
+UNIT_NAMES=(lobbycount.service lobbycount@.service lobbycount-update.service lobbycount-update.path lobbycount-usb@.service)
+AT_BOOT=(lobbycount.service lobbycount-update.service lobbycount-update.path)
 OWN_PACKAGES="$HOME_DIR/debian-packages"
 
 has_systemd() { [ -z "$PREFIX" ] && [ -d /run/systemd/system ]; }
@@ -81,6 +82,7 @@ make_folders() {
   [ -n "$PREFIX" ] || owner=(-o "$USER_NAME" -g "$USER_NAME")
   [ -d "$SETTINGS" ] || change "建立 $SETTINGS" "make $SETTINGS" install -d -m 750 "${owner[@]}" "$SETTINGS"
   [ -d "$DATA" ] || change "建立 $DATA" "make $DATA" install -d -m 700 "${owner[@]}" "$DATA"
+  [ -d "$DATA/update" ] || change "建立 $DATA/update" "make $DATA/update" install -d -m 700 "${owner[@]}" "$DATA/update"
   # Passwords and keys are in there; a folder made by hand is often open to all.
   [ -z "$(find "$SETTINGS" "$DATA" -maxdepth 0 -perm /007 2>/dev/null)" ] \
     || change "$SETTINGS 和 $DATA 不让其他用户读" "close $SETTINGS and $DATA to others" chmod o= "$SETTINGS" "$DATA"
@@ -107,13 +109,15 @@ put_config() {
 }
 
 put_units() {
-  local name before="$CHANGES" wanted="$UNITS/multi-user.target.wants/lobbycount.service"
+  local name before="$CHANGES" wanted="$UNITS/multi-user.target.wants"
   install -d "$SCRATCH/units"
   for name in "${UNIT_NAMES[@]}"; do [ ! -e "$UNITS/$name" ] || cp -a "$UNITS/$name" "$SCRATCH/units"; done
   for name in "${UNIT_NAMES[@]}"; do put "$ROOT/config/systemd/$name" "$UNITS/$name"; done
   [ "$before" = "$CHANGES" ] || UNITS_CHANGED=yes
   # A link is what `systemctl enable` makes, and needs no systemd: an image is built without.
-  [ -L "$wanted" ] || change "开机启动" "start at boot" link /etc/systemd/system/lobbycount.service "$wanted"
+  for name in "${AT_BOOT[@]}"; do
+    [ -L "$wanted/$name" ] || change "开机启动 $name" "start $name at boot" link "/etc/systemd/system/$name" "$wanted/$name"
+  done
   [ "$before" = "$CHANGES" ] || ! has_systemd || [ -n "$DRY" ] || systemctl daemon-reload
 }
 
@@ -139,6 +143,7 @@ put_command() {
 start_service() {
   warn_of_swap
   [ -z "$DRY" ] || return 0
+  ! has_systemd || is_running lobbycount-update.path || systemctl start lobbycount-update.path
   if ! has_systemd; then
     [ -n "$PREFIX" ] || note "systemd 没有运行：下次开机时启动" "systemd does not run here: it starts at the next boot"
   elif ! is_running lobbycount; then

@@ -33,7 +33,7 @@ leave() {
   local code="$1"
   rm -rf "$SCRATCH"
   if [ -n "${HALF_BUILT:-}" ]; then
-    rm -rf "$HALF_BUILT" "${HOME_DIR:?}/tmp"
+    rm -rf "$HALF_BUILT" "${HOME_DIR:?}/tmp" "${HOME_DIR:?}/wheels.new"
     [ ! -e "$HOME_DIR/current" ] || printf '原来的版本没有动，继续使用。\nThe version in use before is untouched and stays in use.\n' >&2
   fi
   exit "$code"

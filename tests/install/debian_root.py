@@ -33,6 +33,10 @@ def mirror():
     return []
 
 
+class PowerCutError(Exception):
+    """Raised while it is booted: the power is gone."""
+
+
 class DebianRoot:
     """A root folder with a Debian in it; every command gets mounts that end with it."""
 
@@ -77,9 +81,12 @@ class DebianRoot:
 
     @contextmanager
     def booted(self, source):
-        """Boot its systemd, with the source tree at SOURCE; yields what runs a command in there."""
+        """Boot its systemd, with the source tree at SOURCE; yields what runs a command in there.
+
+        Raise PowerCutError in it to cut the power.
+        """
         options = ["-b", "-q", "--register=no", "--keep-unit", "--resolv-conf=off"]
-        bind = f"--bind-ro={source}:{SOURCE}"
+        bind = f"--bind-ro={Path(source).absolute()}:{SOURCE}"
         nspawn = subprocess.Popen(
             ["systemd-nspawn", "-D", str(self.folder), *options, bind],
             stdin=subprocess.DEVNULL,
@@ -96,6 +103,9 @@ class DebianRoot:
 
         try:
             yield inside
+        except PowerCutError:
+            nspawn.kill()  # and with it everything in there, at once
+            nspawn.wait()
         finally:
             nspawn.terminate()  # powers off
             try:

@@ -118,7 +118,7 @@ def test_an_upgrade_keeps_config_and_data(device, tmp_path):
     assert "stays as it is" in done.stdout
     assert config.read_text("utf-8") == CONFIG + "# and of today\n"
     assert record.read_text("utf-8") == "of yesterday"
-    assert slots(device) == {"b", "bin", "current", "debian-packages"}
+    assert slots(device) == {"b", "bin", "confirmed", "current", "debian-packages"}
 
 
 def test_a_version_that_fails_its_self_test_is_not_put_to_use(device, tmp_path):
@@ -199,9 +199,9 @@ def counts(inside):
     return bool(told) and json.loads(told).get("frames", 0) > 0
 
 
-def until(condition):
+def until(condition, limit_s=WAIT_S):
     """Wait for a condition, with a limit."""
-    end = time.monotonic() + WAIT_S
+    end = time.monotonic() + limit_s
     while time.monotonic() < end:
         try:
             if condition():

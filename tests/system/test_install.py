@@ -13,6 +13,10 @@ from tempfile import TemporaryDirectory
 import pytest
 
 UNITS = [Path("config/systemd/lobbycount.service"), Path("config/systemd/lobbycount@.service")]
+ROOTS = [
+    Path("config/systemd/lobbycount-update.service"),
+    Path("config/systemd/lobbycount-usb@.service"),
+]
 INSTALL = Path("scripts/install").absolute()
 EXPOSURE = "--threshold=20"  # 2.0
 
@@ -27,7 +31,7 @@ def exposure(unit):
 
 
 @needs_systemd
-@pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.name)
+@pytest.mark.parametrize("unit", UNITS + ROOTS, ids=lambda path: path.name)
 def test_a_unit_exposes_little(unit):
     done = exposure(unit)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -52,6 +56,33 @@ def test_a_unit_is_watched_and_keeps_pictures_off_the_disk(unit):
     wanted |= {"StartLimitIntervalSec=0", "ReadWritePaths=-/etc/lobbycount"}
     assert wanted <= set(settings(unit))
     assert any(line.startswith("WatchdogSec=") for line in settings(unit))
+
+
+@needs_systemd
+@pytest.mark.parametrize("name", ["lobbycount-update.path", *(path.name for path in ROOTS)])
+def test_a_unit_of_updates_is_one_that_systemd_takes(name, tmp_path):
+    for path in Path("config/systemd").iterdir():
+        text = path.read_text("utf-8")
+        (tmp_path / path.name).write_text(
+            re.sub("=/opt/.*?/lobbycount", "=/bin/true", text), "utf-8"
+        )
+    instance = name.replace("@.", "@sda1.")
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", str(tmp_path / instance)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "SYSTEMD_UNIT_PATH": f"{tmp_path}:"},
+    )
+    said = [line for line in done.stderr.splitlines() if "lobbycount" in line]
+    assert (done.returncode, said) == (0, [])
+
+
+@pytest.mark.parametrize("unit", ROOTS, ids=lambda path: path.name)
+def test_what_root_does_reaches_no_network_and_leaves_no_core(unit):
+    wanted = {"PrivateNetwork=yes", "IPAddressDeny=any", "LimitCORE=0", "NoNewPrivileges=yes"}
+    wanted |= {"RestrictAddressFamilies=AF_UNIX", "ProtectSystem=strict", "ProtectHome=yes"}
+    assert wanted <= set(settings(unit))
 
 
 def test_the_units_differ_in_names_only():
@@ -89,6 +120,7 @@ def test_a_dry_run_names_what_it_would_do_and_does_nothing(tmp_path):
         (("--config",), ["--config needs a value"]),
         (("--config", "/none.yaml"), ["没有这个文件", "/none.yaml: there is no such file"]),
         (("--purge",), ["--purge goes with --uninstall"]),
+        (("--update-key", "/none.pem"), ["不是公钥文件", "is no public key", "scripts/bundle key"]),
     ],
 )
 def test_what_is_given_wrongly_is_told(tmp_path, options, said):
