@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from edge.adapters import stored
 from edge.picture_signs import picture_in
 from edge.privacy_fields import Finding, in_log, in_record
-from edge.privacy_files import unknown_files
+from edge.privacy_files import is_update, unknown_files
 from edge.privacy_promises import PromiseId, Said
 from edge.privacy_verdicts import Look
 from edge.readings import SUPPRESSED_UNDER
@@ -140,6 +140,8 @@ def _pictures(folder: Path, names: Iterable[str]) -> tuple[dict[str, str], Said 
     found, unreadable = {}, None
     for name in names:
         try:
+            if is_update(name) and stored.is_program(folder / name):
+                continue
             kind = stored.picture_of(folder / name)
         except FileNotFoundError:
             continue  # a draft that has become the file

@@ -23,6 +23,14 @@ _KNOWN = re.compile(
 )
 
 
+_UPDATE = re.compile(r"update/incoming\.(part|lcu)")
+
+
+def is_update(name: str) -> bool:
+    """Whether a bundle of a new version comes under this name, relative to the data folder."""
+    return _UPDATE.fullmatch(name) is not None
+
+
 def unknown_files(names: Iterable[str]) -> list[str]:
     """Return those of the paths, relative to the data folder, that nothing is known of."""
     return sorted(name for name in names if not _KNOWN.fullmatch(name))

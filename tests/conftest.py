@@ -171,12 +171,12 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture(scope="session")
 def lab_ca(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a lab authority with a broker for 127.0.0.1, two devices and two backends."""
+    """The folder of a lab authority with a broker for 127.0.0.1, two devices and three backends."""
     folder = tmp_path_factory.mktemp("lab-ca")
     lab_authority.init(folder)
     lab_authority.broker(folder, ["127.0.0.1"])
     for dev in ("lobby-a", "lobby-b"):
         lab_authority.device(folder, dev)
-    for name in ("evaluation", "monitor"):
+    for name in ("evaluation", "monitor", "update"):
         lab_authority.backend(folder, name)
     return folder

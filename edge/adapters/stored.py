@@ -16,6 +16,7 @@ _PART = 1 << 20
 _LOG_END = 16 << 20
 """Bytes of a log that are read, from its end."""
 _JOURNAL_LINES = "50000"
+_BUNDLE_START = b"manifest.json\0"
 
 
 def files_in(folder: Path) -> list[str]:
@@ -35,6 +36,12 @@ def picture_of(path: Path) -> str | None:
                 return kind
             before = b"\x00" + part[-LONGEST_SIGN:]
     return None
+
+
+def is_program(path: Path) -> bool:
+    """Whether a file begins as an update bundle does: compressed code holds any bytes by chance."""
+    with path.open("rb") as file:
+        return file.read(len(_BUNDLE_START)) == _BUNDLE_START
 
 
 def values_in(database: Path) -> Iterator[tuple[str, object]]:

@@ -231,8 +231,10 @@ def test_a_device_on_the_topic_of_another_is_refused_and_keeps_its_records(ident
 
 WRITTEN_BY_DEVICES = (
     "counts", "status", "info", "health", "privacy", "head", "config/reported", "rsp/backfill",
+    "update/reported", "update/want",
 )  # fmt: skip
 WRITTEN_BY_BACKENDS = ("ack", "config/desired", "cmd/backfill")
+WRITTEN_BY_UPDATES = ("update/desired", "update/piece")
 
 
 def may_write(connection, dev, leaf):
@@ -246,7 +248,14 @@ def test_a_device_writes_its_own_topics_and_no_others(connect):
     for leaf in WRITTEN_BY_DEVICES:
         assert may_write(device, "lobby-a", leaf), leaf
         assert not may_write(device, "lobby-b", leaf), leaf
-    for leaf in (*WRITTEN_BY_BACKENDS, "anything", "counts/more", "config", "rsp/a/b"):
+    for leaf in (
+        *WRITTEN_BY_BACKENDS,
+        *WRITTEN_BY_UPDATES,
+        "anything",
+        "counts/more",
+        "config",
+        "rsp/a/b",
+    ):
         assert not may_write(device, "lobby-a", leaf), leaf
         assert not may_write(device, "lobby-b", leaf), leaf
     discovery = Message("homeassistant/device/lobby-a/config", b"", 1, True)
@@ -256,12 +265,24 @@ def test_a_device_writes_its_own_topics_and_no_others(connect):
 def test_the_backend_acks_and_configures_and_cannot_count(connect):
     backend = connect("backends/evaluation")
     assert all(may_write(backend, "lobby-a", leaf) for leaf in WRITTEN_BY_BACKENDS)
-    assert not any(may_write(backend, "lobby-a", leaf) for leaf in WRITTEN_BY_DEVICES)
+    for leaf in (*WRITTEN_BY_DEVICES, *WRITTEN_BY_UPDATES):
+        assert not may_write(backend, "lobby-a", leaf), leaf
+
+
+def test_who_offers_updates_does_nothing_else(connect):
+    heard = Heard()
+    device, updates = connect("devices/lobby-a", heard), connect("backends/update")
+    device.subscribe("pc/v1/t/lobby-a/update/+")
+    assert all(may_write(updates, "lobby-a", leaf) for leaf in WRITTEN_BY_UPDATES)
+    for leaf in WRITTEN_BY_UPDATES:
+        heard.wait_for(f"pc/v1/t/lobby-a/{leaf}")
+    for leaf in (*WRITTEN_BY_DEVICES, *WRITTEN_BY_BACKENDS):
+        assert not may_write(updates, "lobby-a", leaf), leaf
 
 
 def test_a_monitor_only_looks(connect):
     monitor = connect("backends/monitor")
-    leaves = (*WRITTEN_BY_DEVICES, *WRITTEN_BY_BACKENDS)
+    leaves = (*WRITTEN_BY_DEVICES, *WRITTEN_BY_BACKENDS, *WRITTEN_BY_UPDATES)
     assert not any(may_write(monitor, "lobby-a", leaf) for leaf in leaves)
 
 

@@ -330,6 +330,20 @@ def test_a_picture_that_was_deleted_from_the_database_is_found_in_its_file(store
     assert guilty == {"pictures-not-stored"}, text
 
 
+def test_a_new_version_on_its_way_is_known_and_a_picture_under_its_name_is_found(stored, tmp_path):
+    folder = tmp_path / "data"
+    (folder / "update").mkdir()
+    for name in ("incoming.json", "report.json", "confirm.json", "confirm-front.json"):
+        (folder / "update" / name).write_text("{}", "utf-8")
+    (folder / "update" / "incoming.part").write_bytes(b"manifest.json".ljust(512, b"\0") + jpeg())
+    looks = verdicts(look_at_folder(folder, folder / OUTBOX_FILE, []))
+    assert broken(looks) == (set(), "")
+    (folder / "update" / "incoming.lcu").write_bytes(jpeg())
+    (folder / "update" / "other.bin").write_bytes(b"")
+    guilty, text = broken(verdicts(look_at_folder(folder, folder / OUTBOX_FILE, [])))
+    assert guilty == {"pictures-not-stored", "files-in-place"}, text
+
+
 # --- What is installed ------------------------------------------------------------------------
 
 

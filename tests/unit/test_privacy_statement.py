@@ -152,3 +152,16 @@ def test_the_document_is_not_stale():
         for said in (each.said, each.kept, each.checked):
             assert said.zh in text
             assert said.en in text
+
+
+def test_updates_over_mqtt_are_told_where_they_are_on(tmp_path):
+    off = statement(made(tmp_path))
+    on = statement(made(tmp_path, privacy=f"{ANSWERED}\nupdates: {{over_mqtt: true}}"))
+    assert "updates_over_mqtt" not in off.fields()
+    assert on.fields() == {**off.fields(), "updates_over_mqtt": True}
+    for lang, words in (
+        ("zh", "程序更新：经同一消息服务器接收"),
+        ("en", "come over the same broker"),
+    ):
+        assert words not in off.text(lang)
+        assert words in on.text(lang)
