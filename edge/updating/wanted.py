@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from edge.config_drawings import daily_windows
@@ -133,17 +134,17 @@ def desired_message(tenant: str, dev: str, wanted: Wanted | None) -> Message:
 
 def piece_message(tenant: str, dev: str, piece: Piece) -> Message:
     """Return a piece as it is sent: packed, because base64 alone is a third more."""
-    text = canonical(
-        {
-            "v": VERSION,
-            "bundle": piece.bundle,
-            "offset": piece.offset,
-            "data": base64.b64encode(piece.data).decode("ascii"),
-        }
-    )
-    plain = message(tenant, dev, "update/piece", text, qos=1, retain=False, expiry_s=PIECE_LIVES_S)
+    plain = message(tenant, dev, "update/piece", "", qos=1, retain=False, expiry_s=PIECE_LIVES_S)
     properties = (*plain.properties, ENCODING)
-    return replace(plain, payload=packed(plain.payload), properties=properties, packed=True)
+    return replace(plain, payload=_packed_piece(piece), properties=properties, packed=True)
+
+
+@lru_cache(maxsize=256)
+def _packed_piece(piece: Piece) -> bytes:
+    """Pack it once: the devices of a stage ask for the same pieces at about the same time."""
+    data = base64.b64encode(piece.data).decode("ascii")
+    fields = {"v": VERSION, "bundle": piece.bundle, "offset": piece.offset, "data": data}
+    return packed(canonical(fields).encode())
 
 
 def is_digest(value: object) -> bool:

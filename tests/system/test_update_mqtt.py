@@ -13,18 +13,24 @@ import subprocess
 import sys
 import threading
 from contextlib import ExitStack
+from dataclasses import replace
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from loopback_proxy import LoopbackProxy
 
 from edge.adapters.lab_broker import LabBroker, available_kinds
+from edge.adapters.mqtt_connection import Connection
+from edge.adapters.mqtt_settings import MqttSettings
+from edge.updating.answers import Reported, reported_message
 from edge.updating.bundle import sign, write_bundle
 from edge.updating.manifest import Manifest, Wheel, manifest_bytes
+from evaluation.rollout import Device
+from evaluation.update_server import known_devices
 
 pytestmark = pytest.mark.skipif("mosquitto" not in available_kinds(), reason="needs mosquitto")
 
-WAIT_S = 60.0
+WAIT_S = 120.0
 OLD, NEW = "0.1.0", "0.2.0"
 # The service as `lobbycount run` starts it, of another version where that is said.
 DEVICE = """
@@ -247,3 +253,14 @@ def test_a_rollout_stops_at_the_first_device_that_goes_back(lab, tmp_path, open_
     broker = ("--broker", f"mqtt://127.0.0.1:{lab.port}", "--insecure-lab")
     assert "已撤回" in told(evaluation("withdraw", "--state", state, *broker), 0)
     wait_until(lambda: wished(good)[-1] == b"", "it is taken back from all")
+
+
+def test_the_devices_of_a_tenant_are_those_that_have_said_that_they_take_updates(lab):
+    settings = MqttSettings("127.0.0.1", lab.port, insecure_lab=True)
+    sender = Connection(settings, "sender", clean_start=True)
+    for tenant, dev in (("t", "b"), ("t", "a"), ("other", "c")):
+        sender.publish(reported_message(tenant, dev, 0, Reported(OLD)))
+    sender.publish(replace(reported_message("t", "gone", 0, Reported(OLD)), payload=b""))
+    sender.leave()
+    assert known_devices(settings, "t") == [Device("t", "a"), Device("t", "b")]
+    assert known_devices(settings, "nobody") == []
