@@ -2,18 +2,15 @@
 
 import json
 import logging
-import re
 import sys
 import threading
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from edge.adapters.mqtt_settings import MqttSettings
-from edge.config_drawings import daily_windows
-from edge.errors import BadInputError, SettingError
+from edge.errors import BadInputError
 from edge.messages import checked_name
 from edge.terminal import OUT, JsonOption, log_to_stderr
 from edge.updating.wanted import LARGEST_PIECE, MOST_SPREAD_S, SMALLEST_PIECE, Wanted
@@ -32,10 +29,8 @@ from evaluation.offered_bundle import OfferedBundle, open_bundle
 from evaluation.rollout import Device, Plan, Rollout, in_order, stages_of
 from evaluation.rollout_file import alone, load, save
 from evaluation.service import until_stopped
+from evaluation.update_options import hours_of, listed, moment_of, seconds_of
 from evaluation.update_server import UpdateServer, known_devices, take_back
-
-_SPAN = re.compile(r"(\d{1,6})(s|m|h|d)", re.ASCII)
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 update_cli = typer.Typer(
     help="A new version of the program for many devices, in stages. 分批更新设备程序。",
@@ -90,13 +85,13 @@ def offer(
     offered = open_bundle(bundle)
     wanted = Wanted(
         offered.version, offered.digest, offered.size, piece_bytes,
-        _moment(not_before), _hours(hours or []), _seconds("--spread", spread, MOST_SPREAD_S),
+        moment_of(not_before), hours_of(hours or []), seconds_of("--spread", spread, MOST_SPREAD_S),
     )  # fmt: skip
     with alone(state):
         rollout = _kept(state, offered)
         if rollout is None:
             chosen = _chosen(devices, tenant, settings, offered.digest)
-            wait_s = _seconds("--wait", wait, 30 * 86_400)
+            wait_s = seconds_of("--wait", wait, 30 * 86_400)
             plan = Plan(wanted, chosen, stages_of(stages, len(chosen)), wait_s, tolerate)
             rollout = Rollout(plan)
         _serve(UpdateServer(rollout, offered, settings, state), rollout)
@@ -198,7 +193,7 @@ def _chosen(
             "give either --devices FILE or --tenant NAME, e.g. --tenant street-office-1"
         )
     if path is not None:
-        return _listed(path)
+        return listed(path)
     try:
         found = known_devices(broker, checked_name(str(tenant), "--tenant"))
     except ValueError as error:
@@ -209,53 +204,3 @@ def _chosen(
             " set updates: {over_mqtt: true} in their config files"
         )
     return in_order(found, digest)
-
-
-def _listed(path: Path) -> tuple[Device, ...]:
-    """Read a file of devices, in its order; empty lines and what follows a # are left out."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInputError(f"--devices {path}: cannot be read ({error})") from None
-    found: dict[Device, None] = {}
-    for number, line in enumerate(lines, 1):
-        text = line.partition("#")[0].strip()
-        if not text:
-            continue
-        tenant, slash, dev = text.partition("/")
-        try:
-            found[Device(checked_name(tenant, "tenant"), checked_name(dev, "device"))] = None
-        except ValueError as error:
-            raise BadInputError(
-                f"{path}:{number}: {error if slash else 'has no /'}; e.g. street-office-1/lobby-001"
-            ) from None
-    if not found:
-        raise BadInputError(f"--devices {path}: names no device; e.g. street-office-1/lobby-001")
-    return tuple(found)
-
-
-def _seconds(option: str, text: str, most: int) -> int:
-    found = _SPAN.fullmatch(text.strip())
-    seconds = 0 if text.strip() == "0" else int(found[1]) * _UNITS[found[2]] if found else -1
-    if not 0 <= seconds <= most:
-        raise BadInputError(f"{option} {text}: must be a time such as 0, 30s, 10m, 1h or 2d")
-    return seconds
-
-
-def _moment(text: str | None) -> int | None:
-    if text is None:
-        return None
-    try:
-        if text.endswith("Z"):
-            return round(datetime.fromisoformat(text).timestamp() * 1000)
-    except ValueError:
-        pass
-    raise BadInputError(f"--not-before {text}: must be UTC, e.g. 2026-12-01T18:00:00Z")
-
-
-def _hours(texts: list[str]) -> tuple[str, ...]:
-    try:
-        daily_windows(texts)
-    except SettingError as error:
-        raise BadInputError(f"--hours: {error.en}") from None
-    return tuple(texts)

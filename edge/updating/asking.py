@@ -4,6 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 
+from edge.day_windows import spans
+from edge.updating.staging_words import Reason
+from edge.updating.wanted import Wanted
 from edge.vocabulary import DailyWindow
 
 
@@ -85,3 +88,15 @@ class Asking:
         self.in_vain += again
         self.asked_at = now
         self.not_before = now + size / self.limits.bytes_per_s
+
+
+def what_forbids(wanted: Wanted, limits: StagingLimits, moment: Moment) -> Reason | None:
+    """Return why nothing may come now by the hours of the offer and of the device, else None."""
+    windows = [each for each in (wanted.windows, limits.hours) if each]
+    if (wanted.not_before_ms is not None or windows) and not moment.is_set:
+        return "clock"
+    if wanted.not_before_ms is not None and moment.utc_ms < wanted.not_before_ms:
+        return "not-before"
+    at = moment.utc_ms
+    is_open = all(spans(each, limits.zone, at, at + 1) for each in windows)
+    return None if is_open else "hours"

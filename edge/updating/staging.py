@@ -7,17 +7,15 @@ Nothing is installed here: the file is handed over, and whoever takes it checks 
 Pure but for the folder behind its port: time is passed in.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-from edge.day_windows import spans
 from edge.updating.answers import ENDS, Reported, State, Want
-from edge.updating.asking import Asking, Moment, StagingLimits
+from edge.updating.asking import Asking, Moment, StagingLimits, what_forbids
 from edge.updating.incoming import Begun, Incoming
 from edge.updating.pieces import Download
 from edge.updating.staging_words import STATE_WORDS, WORDS, Reason
 from edge.updating.versions import is_newer
 from edge.updating.wanted import Piece, Wanted
-from edge.vocabulary import DailyWindow
 
 MOST_FAILURES = 2
 """Downloads with another hash than was announced; then the bundle is refused."""
@@ -146,19 +144,11 @@ class Staging:
 
     def _waits_for(self, wanted: Wanted, begun: Begun, moment: Moment) -> Reason | None:
         """Return what has to come first, None when it may go on."""
-        windows = (wanted.windows, self._limits.hours)
-        if (wanted.not_before_ms is not None or any(windows)) and not moment.is_set:
-            return "clock"
-        if wanted.not_before_ms is not None and moment.utc_ms < wanted.not_before_ms:
-            return "not-before"
-        if not all(self._is_within(each, moment.utc_ms) for each in windows):
-            return "hours"
-        if self._reason == "spread" and not begun.had and moment.now < self._asking.not_before:
-            return "spread"
-        return None
-
-    def _is_within(self, windows: Sequence[DailyWindow], utc_ms: int) -> bool:
-        return not windows or bool(spans(windows, self._limits.zone, utc_ms, utc_ms + 1))
+        why = what_forbids(wanted, self._limits, moment)
+        if why is not None:
+            return why
+        waits = self._reason == "spread" and not begun.had
+        return "spread" if waits and moment.now < self._asking.not_before else None
 
     def _judge(self, wanted: Wanted) -> None:
         """Refuse at once what would be refused in the end."""
