@@ -117,8 +117,10 @@ class UpdateDevice:
         found: dict[str, Expected] = {}
         if self._place.root != Path("/"):
             return found  # somewhere else than where systemd looks
-        for unit in services_systemd.running():
+        for unit in services_systemd.started():
             said = slot_builder.health(self._place, slot, services_systemd.config_stem(unit))
+            if not said and not services_systemd.fare(unit).pid:
+                continue  # it never ran, perhaps its config is still the example
             pictures, broker = said.get("video") in _LOOKED_AT, said.get("broker") == "connected"
             found[unit] = Expected(pictures=pictures, broker=broker)
         return found
