@@ -22,9 +22,11 @@ from edge.updating.report import REPORT_FILE, STATE_WORDS, Report, State, report
 from edge.updating.slots import Facts, Trial, other
 from edge.updating.trial import Candidate
 from edge.updating.words import Code, refusal, words
+from edge.vocabulary import CoverageReason
 
 REST_S = 2.0
 _INSTALLS = "installs"
+_LOOKED_AT = {"ok", str(CoverageReason.OVERLOAD)}  # in the dark or covered, nobody can
 _log = structlog.get_logger(__name__)
 
 
@@ -115,9 +117,11 @@ class UpdateDevice:
         found: dict[str, Expected] = {}
         if self._place.root != Path("/"):
             return found  # somewhere else than where systemd looks
-        for unit in services_systemd.running():
+        for unit in services_systemd.started():
             said = slot_builder.health(self._place, slot, services_systemd.config_stem(unit))
-            pictures, broker = said.get("video") == "ok", said.get("broker") == "connected"
+            if not said and not services_systemd.fare(unit).pid:
+                continue  # it never ran, perhaps its config is still the example
+            pictures, broker = said.get("video") in _LOOKED_AT, said.get("broker") == "connected"
             found[unit] = Expected(pictures=pictures, broker=broker)
         return found
 

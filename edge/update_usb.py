@@ -20,7 +20,7 @@ from edge.adapters.drop_folder import DropFolder, sha256_of
 from edge.adapters.update_keys import trusted_keys
 from edge.adapters.update_place import Place
 from edge.adapters.written_whole import write_whole
-from edge.errors import UpdateError
+from edge.errors import BadInputError, UpdateError
 from edge.provision_words import for_any_editor
 from edge.update_install import here
 from edge.update_verb import last_report, run_updates
@@ -40,7 +40,7 @@ _log = structlog.get_logger(__name__)
 def from_stick(stick: Path, place: Place, within_s: float) -> str | None:
     """Apply the newest acceptable bundle of a stick; return what was written to it.
 
-    None: there is no bundle on it. Raises OSError when it cannot be mounted.
+    None: there is no bundle on it. Raises BadInputError when it cannot be mounted.
     """
     with _folder_of(stick) as folder:
         found = _bundles(folder)
@@ -114,11 +114,17 @@ def _folder_of(stick: Path) -> Iterator[Path]:
         yield stick
         return
     folder = Path(mkdtemp(prefix="lobbycount-usb-", dir=os.environ.get("RUNTIME_DIRECTORY")))
-    _mount("-t", _TYPES, "-o", f"ro,{_OPTIONS}", "--", str(stick), str(folder))
+    try:
+        _mount("-t", _TYPES, "-o", f"ro,{_OPTIONS}", "--", str(stick), str(folder))
+    except OSError as error:
+        folder.rmdir()
+        raise BadInputError(
+            f"{stick}: {error}; a stick is FAT32, exFAT or ext4 无法读取 U 盘，请格式化为 FAT32"
+        ) from error
     try:
         yield folder
     finally:
-        subprocess.run(["/usr/bin/umount", "--lazy", str(folder)], check=False)  # noqa: S603
+        subprocess.run(["/usr/bin/umount", str(folder)], check=False)  # noqa: S603
         with suppress(OSError):
             folder.rmdir()
 

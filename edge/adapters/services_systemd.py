@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _LIMIT_S = 60.0
+_STARTED = "active,activating,deactivating,reloading"
 _UNITS = ("lobbycount.service", "lobbycount@*.service")
 
 
@@ -22,11 +23,11 @@ def has_systemd() -> bool:
     return Path("/run/systemd/system").is_dir()
 
 
-def running() -> list[str]:
-    """Return the units of the counting services that run."""
+def started() -> list[str]:
+    """Return the units of the counting services that run, or are being started once more."""
     if not has_systemd():
         return []
-    told = _systemctl("list-units", "--plain", "--no-legend", "--state=active", *_UNITS)
+    told = _systemctl("list-units", "--plain", "--no-legend", f"--state={_STARTED}", *_UNITS)
     return [line.split()[0] for line in told.splitlines() if line.strip()]
 
 

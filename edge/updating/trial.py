@@ -134,8 +134,8 @@ def _install(device: Device, facts: Facts) -> None:
 
 def _on_trial(device: Device, facts: Facts, trial: Trial, do: Do) -> None:
     if do is Do.SWITCH:
-        device.tell(State.TRIAL, trial)
         device.point("current", trial.slot)
+        device.tell(State.TRIAL, trial)
         device.restart(sorted(trial.services))
         device.put_trial(replace(trial, stage=Stage.RUNNING, since=facts.now))
     elif do is Do.COUNT_BOOT:

@@ -119,7 +119,7 @@ switch_program() {
     restart_or_go_back "$now"
   fi
   [ "$(readlink "$HOME_DIR/confirmed" 2>/dev/null)" = "$SLOT" ] \
-    || change "更新程序也用 $HOME_DIR/$SLOT" "let the updater run from $HOME_DIR/$SLOT" link "$SLOT" "$HOME_DIR/confirmed"
+    || change "更新程序也用 $HOME_DIR/$SLOT" "let the updater run from $HOME_DIR/$SLOT" turn confirmed "$SLOT"
   [ -z "$DRY" ] || return 0
   keep_wheels
   for now in a b; do
@@ -130,12 +130,18 @@ switch_program() {
 # A power cut must not find a link to files that are not on the disk yet.
 point_to() {
   sync -f "$HOME_DIR"
-  ln -sfn "$1" "$HOME_DIR/current.new"
-  mv -T "$HOME_DIR/current.new" "$HOME_DIR/current"
+  turn current "$1"
   if [ "$(readlink "$HOME_DIR/bin")" != current/bin ]; then
     rm -rf "${HOME_DIR:?}"/{bin,include,lib,lib64,share,pyvenv.cfg}  # an installation by hand
     ln -sfn current/bin "$HOME_DIR/bin"
   fi
+  sync -f "$HOME_DIR"
+}
+
+# By renaming: there is no moment without it.
+turn() {
+  ln -sfn "$2" "$HOME_DIR/$1.new"
+  mv -T "$HOME_DIR/$1.new" "$HOME_DIR/$1"
   sync -f "$HOME_DIR"
 }
 

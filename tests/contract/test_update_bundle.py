@@ -142,6 +142,12 @@ def test_a_signature_of_another_key_under_a_trusted_name_is_refused():
     assert code_of(read, bundle_of(content, signature=sig)) == "tampered"
 
 
+def test_a_signature_has_one_form():
+    content = manifest_bytes(MADE)
+    signature = sign(content, DeviceKey(KEY)).replace(b":", b": ")
+    assert code_of(read, bundle_of(content, signature=signature)) == "not_a_bundle"
+
+
 def test_a_signature_made_for_something_else_does_not_fit():
     content = manifest_bytes(MADE)
     sig = KEY.sign(content).hex()

@@ -265,6 +265,56 @@ def test_a_stick_has_the_newest_taken_and_says_how_it_went(place, key, tmp_path)
     assert f"version in use: {__version__}" in said
 
 
+@pytest.fixture
+def as_device(tmp_path):
+    """Return what makes a block device of a folder; it is gone after the test."""
+    devices = []
+
+    def make(folder):
+        image = tmp_path / "stick.img"
+        subprocess.run(
+            ["/sbin/mke2fs", "-q", "-t", "ext4", "-d", str(folder), str(image), "8M"], check=True
+        )
+        found = subprocess.run(
+            ["/sbin/losetup", "--find", "--show", str(image)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if found.returncode:
+            pytest.skip("no loop devices here")
+        devices.append(found.stdout.strip())
+        return Path(devices[-1])
+
+    yield make
+    for device in devices:
+        subprocess.run(["/sbin/losetup", "--detach", device], check=True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
+@pytest.mark.skipif(not Path("/sbin/mke2fs").exists(), reason="needs e2fsprogs")
+def test_a_stick_is_mounted_and_left_with_the_result_on_it(place, key, tmp_path, as_device):
+    stick = tmp_path / "stick"
+    stick.mkdir()
+    (stick / "lobbycount-old.lcu").write_bytes(bundle(key, "0.0.1"))
+    device = as_device(stick)
+    said = from_stick(device, place, 10)
+    assert "版本 0.0.1 低于" in said
+    assert str(device) not in Path("/proc/self/mounts").read_text("utf-8")
+    image = str(tmp_path / "stick.img")
+    shown = subprocess.run(
+        ["/sbin/debugfs", "-R", f"cat {RESULT_FILE}", image], capture_output=True, check=True
+    )
+    assert shown.stdout.decode("utf-8-sig").replace("\r\n", "\n") == said
+
+
+def test_a_stick_that_cannot_be_mounted_is_told(place, tmp_path):
+    nothing = tmp_path / "nothing"
+    nothing.write_bytes(bytes(4096))
+    with pytest.raises(BadInputError, match="FAT32"):
+        from_stick(nothing, place, 10)
+
+
 REPORT = HealthReport(
     "2026-11-27T20:00:00Z", os.getpid(), 10, 10.0, 5.0, 0, "ok", 0, 0, "synced", False, None,
     "not connected", None, 100.0, 1000.0, None,

@@ -134,14 +134,13 @@ class InMemory:
         self.now += 60.0
 
 
-def run(device, steps=200):
-    """Run the updater as systemd does: again after every cut; return how often it was started."""
+def run(device, steps=1000):
+    """Run the updater as systemd does: again after every cut; return how often that was."""
     starts = 0
     for _ in range(steps):
         try:
-            while advance(device, WITHIN_S) is not Do.NOTHING:
-                pass
-            return starts
+            if advance(device, WITHIN_S) is Do.NOTHING:
+                return starts
         except PowerCutError:
             starts += 1
             device.power_on()
@@ -231,6 +230,18 @@ def test_two_starts_of_the_device_without_a_word_take_it_back():
     run(device)
     assert device.disk.told[-1] == (State.REVERTED, Code.RESTARTS)
     assert device.disk.links["current"] == "a"
+
+
+def test_that_it_goes_back_is_written_before_it_does():
+    device = InMemory(Disk(incoming=True), works=False)
+    while next_step(device.facts(), WITHIN_S).do is not Do.REVERT:
+        advance(device, WITHIN_S)
+    device.cuts = {2 * device.effects + 1}
+    with pytest.raises(PowerCutError):
+        advance(device, WITHIN_S)
+    trial = device.disk.trial
+    assert (trial.stage, trial.reason) == (Stage.REVERTING, Code.NOT_CONFIRMED)
+    assert device.disk.links["current"] == "b"
 
 
 def test_an_installation_that_is_cut_again_and_again_is_given_up():
