@@ -85,9 +85,17 @@ NOT_VALID = (
     " clock is right."
 )
 NOT_ERASED = (
-    "无法从 provision.yaml 中抹去令牌（存储卡只读？），请手动删除。"
-    " The token could not be erased from provision.yaml ({reason}); it is used up,"
+    "无法从 {name} 中抹去令牌（存储卡只读？），请手动删除。"
+    " The token could not be erased from {name} ({reason}); it is used up,"
     " delete it by hand."
+)
+NOT_READ = (
+    "没有读取 {name}，读的是 {read}；请只留一个。"
+    " {name} was not read, {read} was; keep only one of them."
+)
+AS_MEANT = (
+    "第 {lines} 行有全角标点或冒号后缺空格，已按半角理解。"
+    " Lines {lines}: full-width punctuation, or no space after a colon; read as it was meant."
 )
 NOT_ENROLLED = (
     "enrolment.token: 没有可用的令牌，请填写新的令牌。"

@@ -22,7 +22,8 @@ from edge import provision as provisioning
 from edge.adapters.tls_identity import request as request_of
 from edge.adapters.tls_identity import tls_key
 from edge.config import load
-from edge.provision import Place, provision
+from edge.provision import provision
+from edge.provision_place import Place
 from edge.provision_words import Outcome
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -8,8 +8,8 @@ import lab_ca
 import pytest
 
 from edge.errors import BadInputError
-from edge.provision_file import read
 from edge.provision_labels import Label, sheet
+from edge.provision_reading import read
 from edge.provision_rows import read_sites
 from edge.provision_sheet import Common, write_sheet
 
@@ -45,7 +45,7 @@ def test_a_hundred_devices(table, tmp_path, ca, encoding):
     for n in (1, 57, 100):
         path = out / f"lobby-{n:03}" / "provision.yaml"
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
-        _, wanted = read(path)
+        wanted = read(path).provision
         assert wanted.device.name == f"幸福里{n}"
         assert str(wanted.network.ethernet.address) == f"192.168.1.{n}/24"
         assert hashlib.sha256(wanted.token.encode()).hexdigest() == hashes[wanted.device.id]
