@@ -12,6 +12,7 @@ from pathlib import Path
 from edge import provision_words as words
 from edge.adapters.example_config import example_config
 from edge.adapters.network_manager import reload_connections
+from edge.adapters.own_address import own_address
 from edge.adapters.tls_identity import not_valid_now
 from edge.adapters.written_whole import make_service_folder, write_in_place, write_whole
 from edge.config_text import read_text
@@ -35,26 +36,38 @@ def provision(place: Place) -> Result:
 
     What was applied already is not applied again, so that later changes of the config stay.
     """
-    dev = ""
     path, *others = provision_files(place.boot) or [place.boot / PROVISION_FILE]
     noted = [words.NOT_READ.format(name=other.name, read=path.name) for other in others]
     try:
         found = read(path)
-        dev = found.provision.device.id
-        if found.lines:
-            noted.append(words.AS_MEANT.format(lines=", ".join(map(str, found.lines))))
-        return Result(Outcome.DONE, dev, (*noted, *_applied(place, path, found)))
-    except EndsHereError as end:
-        return Result(end.outcome, dev, (*noted, str(end)))
-    except NoNetworkError as error:
-        return Result(Outcome.RETRY, dev, (*noted, f"无法连接注册服务器 {error}"))
-    except ClockError as error:
-        return Result(Outcome.RETRY, dev, (*noted, words.NO_CLOCK.format(now=_now()), str(error)))
     except BadInputError as error:
-        return Result(Outcome.WRONG, dev, (*noted, *error.told.splitlines()))
+        return Result(Outcome.WRONG, "", (*noted, error.told))
+    if found.lines:
+        noted.append(words.AS_MEANT.format(lines=", ".join(map(str, found.lines))))
+    outcome, told = _gone_on(place, path, found)
+    dev = found.provision.device.id
+    return Result(outcome, dev, (*noted, *(found.placed(path.name, each) for each in told)))
+
+
+def _gone_on(place: Place, path: Path, found: Found) -> tuple[Outcome, list[str]]:
+    try:
+        return Outcome.DONE, _applied(place, path, found)
+    except EndsHereError as end:
+        return end.outcome, [str(end)]
+    except NoNetworkError as error:
+        return Outcome.RETRY, [str(error), _own_address()]
+    except ClockError as error:
+        return Outcome.RETRY, [words.NO_CLOCK.format(now=_now()), str(error), _own_address()]
+    except BadInputError as error:
+        return Outcome.WRONG, [error.told]
     except OSError as error:
         told = words.CANNOT_WRITE.format(reason=error.strerror, path=error.filename or place.folder)
-        return Result(Outcome.RETRY, dev, (*noted, told))
+        return Outcome.RETRY, [told]
+
+
+def _own_address() -> str:
+    address = own_address()
+    return words.ADDRESS.format(address=address) if address else words.NO_ADDRESS
 
 
 def _applied(place: Place, path: Path, found: Found) -> list[str]:
@@ -74,6 +87,9 @@ def _applied(place: Place, path: Path, found: Found) -> list[str]:
     told = _erase_token(path, found.content, spent)
     if when := not_valid_now(mine):
         told.append(words.NOT_VALID.format(when=when, now=_now()))
+    page, address = wanted.setup_page, own_address()
+    if page and page.enabled and page.network == "lan" and address:
+        told.append(words.SETUP_PAGE.format(address=address, port=page.port))
     return told
 
 

@@ -57,6 +57,33 @@ class EthernetSection(Section):
     gateway: IPv4Address = Field(examples=["192.168.1.1"])
     dns: tuple[IPv4Address, ...] = Field(default=(), max_length=3, examples=[["192.168.1.1"]])
 
+    @field_validator("address", mode="before")
+    @classmethod
+    def _has_a_length(cls, address: object) -> object:
+        try:
+            found = IPv4Interface(str(address))
+        except ValueError:
+            found = None
+        if found is None or "/" not in str(address):
+            raise SettingError(
+                "must be an IPv4 address and the length of its network, most often /24,"
+                " e.g. address: 192.168.1.20/24",
+                "必须是 IPv4 地址和网段长度，多数是 /24（即 255.255.255.0），"
+                "例如 address: 192.168.1.20/24",
+            )
+        return found
+
+    @field_validator("gateway", mode="before")
+    @classmethod
+    def _is_an_address(cls, address: object) -> object:
+        try:
+            return IPv4Address(str(address))
+        except ValueError:
+            raise SettingError(
+                "must be an IPv4 address, e.g. gateway: 192.168.1.1",
+                "必须是 IPv4 地址，例如 gateway: 192.168.1.1",
+            ) from None
+
     @model_validator(mode="after")
     def _gateway_is_near(self) -> Self:
         if self.gateway not in self.address.network:

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from edge.config_errors import explain, without_password
-from edge.config_text import LARGEST_BYTES, parse
+from edge.config_errors import explain, line_of, without_password
+from edge.config_text import LARGEST_BYTES, parse, unreadable
 from edge.errors import ConfigError, Mistake
 from edge.provision_file import Provision
 from edge.provision_text import as_meant, decoded, has_wide_quotes
@@ -37,7 +37,14 @@ class Found(NamedTuple):
 
     content: bytes
     provision: Provision
+    document: Any
     lines: tuple[int, ...] = ()
+
+    def placed(self, name: str, told: str) -> str:
+        """Put file and line before what is told of a setting, `section.setting: what`."""
+        setting = re.match(r"(\w+)\.(\w+): ", told)
+        line = line_of(self.document, setting.groups()) if setting else 0
+        return f"{name}:{line}: {told}" if line else told
 
 
 def provision_files(boot: Path) -> list[Path]:
@@ -60,11 +67,11 @@ def read(path: Path) -> Found:
     content, text = _text(path)
     try:
         if not has_wide_quotes(text):  # YAML would take them for letters
-            return Found(content, _provision(path, text))
+            return Found(content, *_provision(path, text))
     except ConfigError:
         pass
     meant = as_meant(text, set(_names(Provision.model_json_schema())))
-    return Found(content, _provision(path, meant.text), meant.lines)
+    return Found(content, *_provision(path, meant.text), meant.lines)
 
 
 def _text(path: Path) -> tuple[bytes, str]:
@@ -76,10 +83,8 @@ def _text(path: Path) -> tuple[bytes, str]:
             raise ConfigError(Mistake(*said, file=path.name))
         return content, decoded(content)
     except OSError as error:
-        said = (
-            f"cannot be read: {error.strerror}; {_ANEW}",
-            f"无法读取（{error.strerror}）；{_ANEW_ZH}",
-        )
+        en, zh = unreadable(error)
+        said = f"cannot be read: {en}; {_ANEW}", f"无法读取：{zh}；{_ANEW_ZH}"
         raise ConfigError(Mistake(*said, file=path.name)) from error
     except UnicodeDecodeError as error:
         said = (
@@ -89,10 +94,10 @@ def _text(path: Path) -> tuple[bytes, str]:
         raise ConfigError(Mistake(*said, file=path.name)) from error
 
 
-def _provision(path: Path, text: str) -> Provision:
+def _provision(path: Path, text: str) -> tuple[Provision, Any]:
     try:
         document = parse(Path(path.name), text, (_ANEW, _ANEW_ZH))
-        return _validated(path, document)
+        return _validated(path, document), document
     except ConfigError as error:
         raise ConfigError(*(_without_secrets(m, text) for m in error.mistakes)) from None
 

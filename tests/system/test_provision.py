@@ -361,7 +361,7 @@ def test_without_a_network_it_is_tried_again(place, known, url):
     write(place, provision_text("https://127.0.0.1:1/enrol"))
     code, content, _ = run(place)
     assert code == 75
-    assert "无法连接" in content.decode("utf-8-sig")
+    assert "端口没有服务" in content.decode("utf-8-sig")
     assert TOKEN in (place.boot / "provision.yaml").read_text()
     assert (place.root / provisioning.CONNECTIONS / "lobbycount-wifi.nmconnection").exists()
     write(place, provision_text(url))
