@@ -7,12 +7,14 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from contextlib import closing
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import cv2
 import pytest
 from sqlalchemy import create_engine, text
+from typer.testing import CliRunner
 
 from edge.adapters import outbox_handover, retirement
 from edge.adapters.device_key import open_key
@@ -26,6 +28,7 @@ from edge.privacy_files import unknown_files
 from edge.records import parse_counts
 from edge.site_handover import export_site, import_site
 from edge.vocabulary import CountBucket, Outcome, Provenance, TimeQuality
+from evaluation import reports, verbs
 from evaluation.database import Database
 from evaluation.ingest import read
 from evaluation.store import Store
@@ -204,6 +207,48 @@ def test_the_new_board_sends_what_the_old_one_had_not_and_the_month_is_right(
     assert shown["verdict"] == "intact"
     (old,) = [each for each in shown["streams"] if each["stream"] == stream]
     assert old["sums"] == [{"line": "door", "records": ALL, "unseen": 0, "in": 20, "out": 10}]
+
+
+@contextmanager
+def receiving(port, url):
+    """`evaluation receive` as a process of its own, once it has subscribed; yields its log."""
+    command = [sys.executable, "-m", "evaluation", "receive", "--insecure-lab"]
+    command += ["--broker", f"mqtt://127.0.0.1:{port}", "--database", url]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert any('"receiving"' in line for line in process.stderr)
+            yield process.stderr
+        finally:
+            process.terminate()
+
+
+@pytest.mark.skipif(not available_kinds(), reason="needs an MQTT broker")
+def test_a_package_on_two_boards_is_told_and_nothing_is_dropped(board, tmp_path):
+    url = f"sqlite:///{tmp_path}/records.db"
+    streams = []
+    with LabBroker() as broker, receiving(broker.port, url) as log:
+        write_config(board.parents[1], broker.port)
+        export_site(board, tmp_path / "site.zip", PASSPHRASE)
+        for _ in ("this board", "and that one"):
+            board.parents[1].rename(tmp_path / f"board-{len(streams)}")
+            import_site(tmp_path / "site.zip", board, PASSPHRASE)
+            streams.append(outbox_handover.stream_of(board.parents[1] / "var/outbox.sqlite"))
+            short_clip(board.parents[1] / "clip.mp4")
+            run = lobbycount("run", "-c", board)
+            assert run.returncode == 0, run.stderr
+        told = next(line for line in log if "a site package is on two boards" in line)
+    assert [stream for stream in streams if stream not in told] == []
+    month = f"{datetime.now(UTC):%Y-%m}"
+    with closing(Database(url)) as database:
+        (package,) = reports.sums(database, reports.period(month, UTC)).shared
+    assert package.streams == tuple(sorted(streams))
+    shown = CliRunner().invoke(verbs.cli, ["sums", month, "--database", url]).output
+    assert package.told in shown
+    assert "2 次" in shown
+    with create_engine(url).connect() as db:
+        found = db.execute(text("SELECT DISTINCT stream FROM records")).scalars().all()
+    db.engine.dispose()
+    assert set(streams) <= set(found)
 
 
 def test_a_cut_during_the_import_is_followed_by_another_import(board, tmp_path, monkeypatch):
