@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 UNITS = [Path("config/systemd/lobbycount.service"), Path("config/systemd/lobbycount@.service")]
+FIRST_BOOT = Path("config/systemd/lobbycount-provision.service")
 INSTALL = Path("scripts/install").absolute()
 EXPOSURE = "--threshold=20"  # 2.0
 
@@ -27,7 +28,7 @@ def exposure(unit):
 
 
 @needs_systemd
-@pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.name)
+@pytest.mark.parametrize("unit", [*UNITS, FIRST_BOOT], ids=lambda path: path.name)
 def test_a_unit_exposes_little(unit):
     done = exposure(unit)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -80,6 +81,33 @@ def test_a_dry_run_names_what_it_would_do_and_does_nothing(tmp_path):
         assert part in done.stdout
     assert "Dry run" in done.stdout
     assert list(tmp_path.iterdir()) == []
+
+
+def test_setting_up_at_the_first_boot_goes_in_where_somebody_wants_it(tmp_path):
+    def said(*options):
+        return run("--dry-run", "--prefix", tmp_path, *options).stdout
+
+    unit = tmp_path / "etc/systemd/system" / FIRST_BOOT.name
+    left_by_windows = tmp_path / "boot/firmware/provision.yaml.txt"
+    for path in (unit, left_by_windows):
+        path.parent.mkdir(parents=True)
+    (left_by_windows.parent / "provision-result.txt").touch()
+    assert FIRST_BOOT.name not in said()
+    assert str(unit) in said("--provision")
+    for path in (unit, left_by_windows):
+        path.touch()
+        assert "provision.yaml at boot" in said()
+        path.unlink()
+
+
+def test_uninstalling_takes_the_first_boot_along(tmp_path):
+    units = tmp_path / "etc/systemd/system"
+    wanted = units / "multi-user.target.wants" / FIRST_BOOT.name
+    wanted.parent.mkdir(parents=True)
+    (units / FIRST_BOOT.name).touch()
+    wanted.symlink_to(units / FIRST_BOOT.name)
+    assert run("--uninstall", "--prefix", tmp_path).returncode == 0
+    assert not units.exists()
 
 
 @pytest.mark.parametrize(

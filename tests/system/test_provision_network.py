@@ -42,7 +42,8 @@ def read_by_it(text):
 
 @needs_nmcli
 @pytest.mark.parametrize(
-    "name", ["office", "幸福里 办公室", "a;b", " 5G;", "65;66;", "0x41", "back\\slash", '"q"', "007"]
+    "name",
+    ["office", "幸福里 办公室", "a;b", " 5G;", "65;66;", "0x41", "back\\slash", '"q"', "007"],
 )
 def test_a_wireless_name_is_understood_as_it_is_meant(name):
     text = written(wifi={"ssid": name, "password": "password-1"})[WIFI]
