@@ -21,6 +21,7 @@ from edge.adapters.device_key import open_key
 from edge.adapters.lab_broker import LabBroker, available_kinds
 from edge.adapters.outbox_sqlite import SqliteOutbox
 from edge.adapters.site_package import opened
+from edge.cli import cli
 from edge.errors import OutboxError, SitePackageError
 from edge.messages import counts_message
 from edge.months import month_of
@@ -53,6 +54,11 @@ def lobbycount(*arguments, stdin=""):
         [sys.executable, "-m", "edge", *map(str, arguments)],
         input=stdin, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
+
+
+def here(*arguments, stdin=""):
+    """Run a verb in this process, which has all modules loaded already."""
+    return CliRunner().invoke(cli, [*map(str, arguments)], input=stdin)
 
 
 def write_config(folder, port=1):
@@ -114,8 +120,8 @@ def test_what_is_packed_is_what_is_taken_over(board, tmp_path):
     for secret in (b"secret-of-the-broker", key.splitlines()[1], PASSPHRASE.encode(), b"127.0.0.1"):
         assert secret not in everything
     old = moved_away(board)
-    done = lobbycount("site", "import", out, "-c", board, stdin=f"{PASSPHRASE}\n")
-    assert done.returncode == 0, done.stderr
+    done = here("site", "import", out, "-c", board, stdin=f"{PASSPHRASE}\n")
+    assert done.exit_code == 0, done.output
     new = board.parents[1]
     for name in ("etc/lobby.yaml", "etc/mqtt.password", "var/device.key",
                  "var/calibration-door.json", "var/acknowledgement.json"):  # fmt: skip
@@ -129,9 +135,9 @@ def test_what_is_packed_is_what_is_taken_over(board, tmp_path):
         assert (waiting.bucket, waiting.boot, waiting.guess_ms) == (bucket(50), "boot", 7)
     for folder in (old / "var", new / "var"):
         assert unknown_files(path.name for path in folder.iterdir()) == []
-    again = lobbycount("site", "import", out, "-c", board, stdin=f"{PASSPHRASE}\n")
-    assert again.returncode == 1
-    assert "has taken the package already" in again.stderr
+    again = here("site", "import", out, "-c", board, stdin=f"{PASSPHRASE}\n")
+    assert isinstance(again.exception, OutboxError)
+    assert "has taken the package already" in str(again.exception)
 
 
 def test_the_old_board_does_not_run_until_it_is_told_to(board, tmp_path):
@@ -142,7 +148,7 @@ def test_the_old_board_does_not_run_until_it_is_told_to(board, tmp_path):
     assert "was handed over" in run.stderr
     with pytest.raises(OutboxError, match="was handed over"):
         export_site(board, tmp_path / "second.zip", PASSPHRASE)
-    assert lobbycount("site", "unretire", "-c", board).returncode == 0
+    assert here("site", "unretire", "-c", board).exit_code == 0
     retirement.refuse_retired(board.parents[1] / "var")
 
 
@@ -201,9 +207,8 @@ def test_the_new_board_sends_what_the_old_one_had_not_and_the_month_is_right(
     assert found[stream] == [ALL, 2 * ALL, ALL]
     assert len(found) == 2
     month = tmp_path / "month"
-    assert lobbycount("export", "2026-11", "-c", board, "--out", month).returncode == 0
-    done = lobbycount("verify", "2026-11", month, "--json")
-    shown = json.loads(done.stdout)
+    assert here("export", "2026-11", "-c", board, "--out", month).exit_code == 0
+    shown = json.loads(here("verify", "2026-11", month, "--json").stdout)
     assert shown["verdict"] == "intact"
     (old,) = [each for each in shown["streams"] if each["stream"] == stream]
     assert old["sums"] == [{"line": "door", "records": ALL, "unseen": 0, "in": 20, "out": 10}]
