@@ -6,6 +6,7 @@ import random
 import shutil
 import subprocess
 import sys
+import time
 import zipfile
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
@@ -16,7 +17,7 @@ import pytest
 from sqlalchemy import create_engine, text
 from typer.testing import CliRunner
 
-from edge.adapters import outbox_handover, retirement
+from edge.adapters import outbox_handover, retirement, site_package
 from edge.adapters.device_key import open_key
 from edge.adapters.lab_broker import LabBroker, available_kinds
 from edge.adapters.outbox_sqlite import SqliteOutbox
@@ -216,22 +217,37 @@ def test_the_new_board_sends_what_the_old_one_had_not_and_the_month_is_right(
 
 @contextmanager
 def receiving(port, url):
-    """`evaluation receive` as a process of its own, once it has subscribed; yields its log."""
+    """`evaluation receive` as a process of its own, once it has subscribed."""
     command = [sys.executable, "-m", "evaluation", "receive", "--insecure-lab"]
     command += ["--broker", f"mqtt://127.0.0.1:{port}", "--database", url]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert any('"receiving"' in line for line in process.stderr)
-            yield process.stderr
+            yield process
         finally:
             process.terminate()
+
+
+def imports_in(url):
+    """Return how many streams a backend has been told to go on from a package."""
+    with create_engine(url).connect() as db:
+        found = db.execute(text("SELECT count(*) FROM continued")).scalar_one()
+    db.engine.dispose()
+    return found
+
+
+def wait_until(condition, limit_s=30.0):
+    end = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 @pytest.mark.skipif(not available_kinds(), reason="needs an MQTT broker")
 def test_a_package_on_two_boards_is_told_and_nothing_is_dropped(board, tmp_path):
     url = f"sqlite:///{tmp_path}/records.db"
     streams = []
-    with LabBroker() as broker, receiving(broker.port, url) as log:
+    with LabBroker() as broker, receiving(broker.port, url) as receiver:
         write_config(board.parents[1], broker.port)
         export_site(board, tmp_path / "site.zip", PASSPHRASE)
         for _ in ("this board", "and that one"):
@@ -241,7 +257,10 @@ def test_a_package_on_two_boards_is_told_and_nothing_is_dropped(board, tmp_path)
             short_clip(board.parents[1] / "clip.mp4")
             run = lobbycount("run", "-c", board)
             assert run.returncode == 0, run.stderr
-        told = next(line for line in log if "a site package is on two boards" in line)
+        wait_until(lambda: imports_in(url) == 2)
+        receiver.terminate()
+        log = receiver.stderr.readlines()
+    (told,) = [line for line in log if "a site package is on two boards" in line]
     assert [stream for stream in streams if stream not in told] == []
     month = f"{datetime.now(UTC):%Y-%m}"
     with closing(Database(url)) as database:
@@ -257,6 +276,7 @@ def test_a_package_on_two_boards_is_told_and_nothing_is_dropped(board, tmp_path)
 
 
 def test_a_cut_during_the_import_is_followed_by_another_import(board, tmp_path, monkeypatch):
+    monkeypatch.setitem(site_package._SCRYPT, "n", 2**10)  # sixty times
     before = rows_of(board.parents[1] / "var")
     export_site(board, tmp_path / "site.zip", PASSPHRASE)
     moved_away(board)
