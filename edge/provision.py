@@ -11,7 +11,7 @@ from pathlib import Path
 
 from edge import provision_words as words
 from edge.adapters.example_config import example_config
-from edge.adapters.network_manager import reload_connections
+from edge.adapters.network_manager import has_network_manager, reload_connections
 from edge.adapters.own_address import own_address
 from edge.adapters.tls_identity import not_valid_now
 from edge.adapters.written_whole import make_service_folder, write_in_place, write_whole
@@ -44,6 +44,10 @@ def provision(place: Place) -> Result:
         return Result(Outcome.WRONG, "", (*noted, error.told))
     if found.lines:
         noted.append(words.AS_MEANT.format(lines=", ".join(map(str, found.lines))))
+    wanted = found.provision.network
+    is_named = wanted.wifi is not None or wanted.ethernet is not None
+    if is_named and place.root == Path("/") and not has_network_manager():
+        noted.append(words.NO_NETWORK_MANAGER)
     outcome, told = _gone_on(place, path, found)
     dev = found.provision.device.id
     return Result(outcome, dev, (*noted, *(found.placed(path.name, each) for each in told)))

@@ -127,3 +127,7 @@ SETUP_PAGE = (
     "Setup page: https://{address}:{port} (PIN: sudo -u lobbycount lobbycount setup pin --new)\n"
     "    设置页面：https://{address}:{port}（PIN：sudo -u lobbycount lobbycount setup pin --new）"
 )
+NO_NETWORK_MANAGER = (
+    "network: has no effect, NetworkManager is not installed here; by cable with DHCP only\n"
+    "    network 一段没有作用：本系统没有 NetworkManager，只能用网线自动获取地址"
+)

@@ -9,6 +9,11 @@ _WAIT_S = 20
 """For an address of a connection; it goes on trying by itself."""
 
 
+def has_network_manager() -> bool:
+    """Whether there is one to hand connections to."""
+    return shutil.which("nmcli") is not None
+
+
 def reload_connections(names: Iterable[str]) -> None:
     """Ask it to read its files, to use the radio and to change over to these connections.
 
