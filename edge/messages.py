@@ -5,7 +5,7 @@ minor in the payload (`"v"`); writers follow `config/schemas/`, readers ignore
 fields they do not know. A payload says the lowest minor version that describes it:
 1.1 added zones, and what has none is a 1.0 payload, byte for byte; 1.2 added the pace to
 `health`, lines for staff to `counts` and `info`, and opening hours to `info`. 1.1 added to
-`privacy` who answers for the device, and to `head` what its stream goes on from. So a reader
+`privacy` who answers for the device. So a reader
 that was written against 1.0 and is strict about it loses nothing it could read.
 """
 

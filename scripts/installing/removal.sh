@@ -4,6 +4,7 @@
 remove_all() {
   confirm_purge
   stop_services
+  remove "$FIRST_BOOT_WANTED"
   remove_files
   remove_user
   [ -z "$PURGE" ] || purge
@@ -42,7 +43,7 @@ remove() {
 
 remove_files() {
   local name
-  for name in "$UNITS"/*.wants/lobbycount.service "$UNITS"/*.wants/lobbycount@*.service "$UNITS"/*.wants/"$FIRST_BOOT"; do remove "$name"; done
+  for name in "$UNITS"/*.wants/lobbycount.service "$UNITS"/*.wants/lobbycount@*.service; do remove "$name"; done
   for name in "${UNIT_NAMES[@]}"; do remove "$UNITS/$name"; done
   remove "$JOURNAL"
   [ -n "$DRY" ] || rmdir -p --ignore-fail-on-non-empty "$UNITS/multi-user.target.wants" "$(dirname "$JOURNAL")" 2>/dev/null || true

@@ -2,10 +2,6 @@
 # Sourced by scripts/install: packages, user, folders, config, units, the service.
 
 UNIT_NAMES=(lobbycount.service lobbycount@.service)
-FIRST_BOOT=lobbycount-provision.service
-# On request, or where an installer has left the file; once there, it is upgraded and removed.
-wants_provisioning() { [ -n "$PROVISION" ] || [ -e "$UNITS/$FIRST_BOOT" ] || compgen -G "$PREFIX/boot/firmware/provision.[yt]*" >/dev/null; }
-! wants_provisioning || UNIT_NAMES+=("$FIRST_BOOT")
 OWN_PACKAGES="$HOME_DIR/debian-packages"
 
 has_systemd() { [ -z "$PREFIX" ] && [ -d /run/systemd/system ]; }
@@ -118,8 +114,6 @@ put_units() {
   [ "$before" = "$CHANGES" ] || UNITS_CHANGED=yes
   # A link is what `systemctl enable` makes, and needs no systemd: an image is built without.
   [ -L "$wanted" ] || change "开机启动" "start at boot" link /etc/systemd/system/lobbycount.service "$wanted"
-  ! wants_provisioning || [ -L "${wanted%/*}/$FIRST_BOOT" ] \
-    || change "开机时按 provision.yaml 设置" "set up from provision.yaml at boot" link "/etc/systemd/system/$FIRST_BOOT" "${wanted%/*}/$FIRST_BOOT"
   [ "$before" = "$CHANGES" ] || ! has_systemd || [ -n "$DRY" ] || systemctl daemon-reload
 }
 
@@ -147,9 +141,6 @@ start_service() {
   [ -z "$DRY" ] || return 0
   if ! has_systemd; then
     [ -n "$PREFIX" ] || note "systemd 没有运行：下次开机时启动" "systemd does not run here: it starts at the next boot"
-  elif ! is_running lobbycount && wants_provisioning; then
-    note "按 provision.yaml 设置，然后启动：sudo systemctl start lobbycount-provision lobbycount，或重启；结果在启动分区的 provision-result.txt" \
-      "set it up from provision.yaml and start it: sudo systemctl start lobbycount-provision lobbycount, or reboot; how it went is in provision-result.txt on the boot partition"
   elif ! is_running lobbycount; then
     note "改好 $SETTINGS/lobby.yaml，检查，然后启动：sudo -u $USER_NAME lobbycount check $SETTINGS/lobby.yaml && sudo systemctl restart lobbycount" \
       "edit $SETTINGS/lobby.yaml, check it and start: the command in the line above"
