@@ -46,6 +46,8 @@ def yaml_mistake(path: Path, error: YAMLError) -> Mistake:
     words, mark = str(error), None
     if isinstance(error, MarkedYAMLError):
         words, mark = str(error.problem or error.context), error.problem_mark
+        if "end of stream" in words and error.context_mark:  # of quotes: where they were opened
+            mark = error.context_mark
     problem = " ".join(words.split())
     return Mistake(
         f"not valid YAML: {problem};"

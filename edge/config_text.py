@@ -14,8 +14,10 @@ LARGEST_BYTES = 131_072
 """Of the file: 32 lines and 32 zones of a hundred corners each fit."""
 _DEEPEST = 200
 _MOST_VALUES = 50_000
-_START = "start from config/lobby.example.yaml"
-_START_ZH = "请从 config/lobby.example.yaml 开始"
+_START, _START_ZH = _BEGIN = (
+    "start from config/lobby.example.yaml",
+    "请从 config/lobby.example.yaml 开始",
+)
 
 
 def read_text(path: Path) -> str:
@@ -51,8 +53,11 @@ def unreadable(error: OSError | UnicodeDecodeError) -> tuple[str, str]:
     return reason, known.get(type(error), reason)
 
 
-def parse(path: Path, text: str) -> Any:
-    """Read YAML, with its line marks. Raises ConfigError, `file:line: …`."""
+def parse(path: Path, text: str, begin: tuple[str, str] = _BEGIN) -> Any:
+    """Read YAML, with its line marks. Raises ConfigError, `file:line: …`.
+
+    begin: what to do where nothing of it can be used, in English and in Chinese.
+    """
     yaml = YAML(typ="rt", pure=True)
     try:
         _check_depth(text)
@@ -72,8 +77,8 @@ def parse(path: Path, text: str) -> Any:
     if not isinstance(document, dict):
         raise ConfigError(
             Mistake(
-                f"must be a list of settings such as `device:`; {_START}",
-                f"必须是 `device:` 这样的一组设置；{_START_ZH}",
+                f"must be a list of settings such as `device:`; {begin[0]}",
+                f"必须是 `device:` 这样的一组设置；{begin[1]}",
                 line=1,
                 file=str(path),
             )

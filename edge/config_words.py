@@ -6,7 +6,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-_NUMBER, _WHOLE, _TEXT = "必须是数字", "必须是整数", "必须是文字"
+_NUMBER, _WHOLE, _TEXT = "必须是数字", "必须是整数", "必须是文字，纯数字请加引号"
 _LIST, _SETTINGS = "必须是列表，写在 [ ] 中", "必须是一组设置，写成 名称: 值"
 _SWITCH, _DATE = "只能是 true 或 false", "必须是日期，如 2026-10-01"
 

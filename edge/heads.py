@@ -24,7 +24,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from edge.errors import MessageError
-from edge.messages import VERSION, message
+from edge.messages import LATER_VERSION, VERSION, message
 from edge.ports import Signer
 from edge.sealing import canonical, iso_utc
 from edge.vocabulary import Message, TimeQuality, Tip
@@ -89,10 +89,14 @@ def head_text(
     quality: TimeQuality,
     signer: Signer,
     begin: Begin | None = None,
+    continues: str | None = None,
 ) -> str:
-    """Return the canonical JSON of a signed head. quality: of the clock that says `at_ms`."""
+    """Return the canonical JSON of a signed head. quality: of the clock that says `at_ms`.
+
+    continues: the site package that the stream goes on from; version 1.1.
+    """
     fields: dict[str, object] = {
-        "v": VERSION,
+        "v": VERSION if continues is None else LATER_VERSION,
         "dev": dev,
         "stream": tip.stream,
         "seq": tip.seq,
@@ -102,17 +106,28 @@ def head_text(
         "tq": str(quality),
         "key": signer.public_key,
     }
+    if continues is not None:
+        fields["continues"] = continues
     if begin is not None:
         fields |= {"first": begin.seq, "first_hash": begin.hash}
     return canonical({**fields, "sig": signer.sign(_signed(fields)).hex()})
 
 
 def head_message(
-    tenant: str, dev: str, at_ms: int, tip: Tip, *, quality: TimeQuality, signer: Signer
+    tenant: str,
+    dev: str,
+    at_ms: int,
+    tip: Tip,
+    *,
+    quality: TimeQuality,
+    signer: Signer,
+    continues: str | None = None,
 ) -> Message:
-    """Return the head for `pc/v1/{tenant}/{dev}/head`, retained."""
-    text = head_text(dev, at_ms, tip, quality=quality, signer=signer)
-    return message(tenant, dev, "head", text, qos=1, retain=True, time=iso_utc(at_ms))
+    """Return the head for `pc/v1/{tenant}/{dev}/head`, retained. continues: see `head_text`."""
+    text = head_text(dev, at_ms, tip, quality=quality, signer=signer, continues=continues)
+    version = VERSION if continues is None else LATER_VERSION
+    time = iso_utc(at_ms)
+    return message(tenant, dev, "head", text, qos=1, retain=True, version=version, time=time)
 
 
 def verify_head(payload: bytes | Mapping[str, Any], key: str | None = None) -> Head:

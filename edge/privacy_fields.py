@@ -43,7 +43,7 @@ FIELDS: Mapping[str, frozenset[str]] = {
         " responsible setup_page setup_still tracks_leave_device transport unit updates_over_mqtt v"
         " zones"
     ),
-    "head": _words("at chain day dev first first_hash key seq sig stream tq v"),
+    "head": _words("at chain continues day dev first first_hash key seq sig stream tq v"),
     "config/reported": _words(
         "anchor at audience cfg config counting dead_band_heights dev device errors file hold_s id"
         " in in_force kind lines name points polygon rev state uturn_s v waits windows zones"

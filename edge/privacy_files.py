@@ -10,7 +10,7 @@ _KNOWN = re.compile(
     | device\.key(\.new)? | lock
     | (health|shadow|acknowledgement)\.(json|tmp) | shadow\.json[.-][^/]*
     | calibration-[a-z0-9-]+\.(json|tmp) | calibration-[a-z0-9-]+\.json\.[^/]*
-    | (retired | import-begun)(\.new)?  # see `lobbycount site`
+    | (retired | import-begun | continued\.json)(\.new)?  # see `lobbycount site`
     | models/[^/]+
     | view\.(json|tmp) | tally-[a-zA-Z0-9-]+\.csv
     | config\.last-good\.(yaml|tmp)(\.[^/]*)?

@@ -10,9 +10,9 @@ import typer
 
 from edge.adapters.written_whole import write_whole
 from edge.errors import BadInputError
-from edge.provision import Place
 from edge.provision import provision as go
-from edge.provision_file import PROVISION_FILE
+from edge.provision_place import Place
+from edge.provision_reading import PROVISION_FILE
 from edge.provision_sheet import Common, write_sheet
 from edge.provision_words import Outcome, for_any_editor, result_text
 from edge.terminal import DEFAULT_CONFIG, OUT, ConfigOption, log_to_stderr

@@ -9,7 +9,6 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
 
 from edge import yaml_splice as splice
 from edge.config import checked
-from edge.errors import ConfigError, Mistake
 from edge.provision_file import Provision
 
 Settings = Mapping[str, Mapping[str, Any]]
@@ -35,44 +34,49 @@ def with_settings(text: str, settings: Settings, path: Path) -> str:
 
     path: the file's, for errors. Raises ConfigError when the result is no config.
     """
+    root, edits, anew = splice.composed(text), list[splice.Edit](), dict[str, Mapping[str, Any]]()
     for section, values in settings.items():
-        text = _with_section(text, section, values)
+        found = splice.entry(root, section)
+        if found is not None and isinstance(found[1], MappingNode) and section != "hours":
+            edits += _changes(text, found[1], values)
+            continue
+        anew[section] = values
+        if found is not None:
+            start = int(found[0].start_mark.index)
+            edits.append((start, splice.line_end(text, splice.end_of(found[1])), ""))
+    text = splice.spliced(text, edits)
+    for section, values in anew.items():
+        text = _with_new_section(text, section, values)
     checked(path, text)
     return text
 
 
-def _with_section(text: str, section: str, values: Mapping[str, Any]) -> str:
-    found = splice.entry(splice.composed(text), section)
-    if found is None or not isinstance(found[1], MappingNode) or section == "hours":
-        return _with_new_section(text if found is None else _without(text, found), section, values)
+def _changes(text: str, section: MappingNode, values: Mapping[str, Any]) -> list[splice.Edit]:
+    """Change settings where they stand, where they stand as a comment, or behind the last one."""
+    edits: list[splice.Edit] = []
+    others: dict[str, Any] = {}
     for key, value in values.items():
-        text = _with_setting(text, section, key, value)
-    return text
+        there = splice.entry(section, key)
+        if there is None:
+            commented = _in_comment(text, section, key, value)
+            edits += commented
+            others |= {} if commented else {key: value}
+        elif not _says(there[1], value):
+            edits += splice.replaced(text, there[1], value, there[0])
+    if others:
+        edits.append(splice.appended(text, section, others))
+    return edits
 
 
-def _with_setting(text: str, section: str, key: str, value: Any) -> str:
-    """Change a setting where it stands, where it stands as a comment, or behind the last one."""
-    found = splice.entry(splice.composed(text), section)
-    if found is None or not isinstance(found[1], MappingNode):
-        raise ConfigError(
-            Mistake(
-                f"cannot be changed; write it as `{section}:` and lines below",
-                f"无法修改；请写成 `{section}:`，各项设置写在下面几行",
-                section,
-            )
-        )
-    node = found[1]
-    there = splice.entry(node, key)
-    if there is not None and _says(there[1], value):
-        return text
-    if there is not None:
-        return splice.spliced(text, splice.replaced(text, there[1], value, there[0]))
-    start, end = int(node.start_mark.index), _section_end(text, int(node.start_mark.index))
-    commented = re.search(rf"(?m)^(\s+)# {key}: [^\n]*?(\s+#[^\n]*)?$", text[start:end])
-    if commented and not node.flow_style:
-        line = f"{commented[1]}{key}: {splice.flow(value)}{commented[2] or ''}"
-        return text[: start + commented.start()] + line + text[start + commented.end() :]
-    return splice.spliced(text, [splice.appended(text, node, {key: value})])
+def _in_comment(text: str, node: MappingNode, key: str, value: Any) -> list[splice.Edit]:
+    """Return the edit of a line that has the setting as a comment, if there is one."""
+    start = int(node.start_mark.index)
+    section = text[start : _section_end(text, start)]
+    line = re.search(rf"(?m)^(\s+)# {key}: [^\n]*?(\s+#[^\n]*)?$", section)
+    if line is None or node.flow_style:
+        return []
+    said = f"{line[1]}{key}: {splice.flow(value)}{line[2] or ''}"
+    return [(start + line.start(), start + line.end(), said)]
 
 
 def _says(node: Node, value: Any) -> bool:
@@ -87,11 +91,6 @@ def _section_end(text: str, start: int) -> int:
     """Return where the lines of a section end: at the next line that is not indented."""
     following = re.compile(r"(?m)^\S").search(text, start)
     return following.start() if following else len(text)
-
-
-def _without(text: str, found: tuple[Any, Any]) -> str:
-    start = int(found[0].start_mark.index)
-    return splice.spliced(text, [(start, splice.line_end(text, splice.end_of(found[1])), "")])
 
 
 def _with_new_section(text: str, section: str, values: Mapping[str, Any]) -> str:

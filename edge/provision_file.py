@@ -1,19 +1,13 @@
-"""The file an installer edits on the boot partition: its shape, and what is said when it is wrong.
-
-What is said never holds a secret of it: the answer is written beside the file, for everybody.
-"""
+"""The file an installer edits on the boot partition: its shape."""
 
 import re
-from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Interface
-from pathlib import Path
-from typing import Any, Self
+from typing import Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from edge.config_drawings import Section
-from edge.config_errors import explain, without_password
 from edge.config_sections import (
     CameraSection,
     DeviceSection,
@@ -21,12 +15,8 @@ from edge.config_sections import (
     PrivacySection,
     SetupPageSection,
 )
-from edge.config_text import parse, read_text
-from edge.errors import ConfigError, Mistake, SettingError
+from edge.errors import SettingError
 
-PROVISION_FILE = "provision.yaml"
-_SECRET = re.compile(r"(?m)\b(?:token|password)[\"']?\s*:[ \t]*[\"']?([^\s\"',}#]+)")
-_SECRET_SECTIONS = ("enrolment", "network")
 _SPENT = re.compile(r"used-*")
 _PEM = "-----BEGIN CERTIFICATE-----"
 
@@ -36,6 +26,8 @@ class WifiSection(Section):
 
     ssid: str = Field(min_length=1, max_length=32, examples=["centre-office"])
     password: str = Field(min_length=8, max_length=63, examples=["at least 8 characters"])
+    hidden: bool = Field(default=False, examples=[True])
+    """It does not say its name by itself."""
 
     @field_validator("ssid", "password")
     @classmethod
@@ -65,6 +57,33 @@ class EthernetSection(Section):
     gateway: IPv4Address = Field(examples=["192.168.1.1"])
     dns: tuple[IPv4Address, ...] = Field(default=(), max_length=3, examples=[["192.168.1.1"]])
 
+    @field_validator("address", mode="before")
+    @classmethod
+    def _has_a_length(cls, address: object) -> object:
+        try:
+            found = IPv4Interface(str(address))
+        except ValueError:
+            found = None
+        if found is None or "/" not in str(address):
+            raise SettingError(
+                "must be an IPv4 address and the length of its network, most often /24,"
+                " e.g. address: 192.168.1.20/24",
+                "必须是 IPv4 地址和网段长度，多数是 /24（即 255.255.255.0），"
+                "例如 address: 192.168.1.20/24",
+            )
+        return found
+
+    @field_validator("gateway", mode="before")
+    @classmethod
+    def _is_an_address(cls, address: object) -> object:
+        try:
+            return IPv4Address(str(address))
+        except ValueError:
+            raise SettingError(
+                "must be an IPv4 address, e.g. gateway: 192.168.1.1",
+                "必须是 IPv4 地址，例如 gateway: 192.168.1.1",
+            ) from None
+
     @model_validator(mode="after")
     def _gateway_is_near(self) -> Self:
         if self.gateway not in self.address.network:
@@ -91,6 +110,17 @@ class BrokerSection(Section):
     port: int = Field(default=8883, ge=1, le=65535, examples=[8883])
     ca: str = Field(examples=["ca.pem"])
     """The name of a file beside this one, or the certificate itself."""
+
+    @field_validator("host")
+    @classmethod
+    def _is_a_host(cls, host: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+:[0-9A-Fa-f:.]+", host):
+            raise SettingError(
+                "is the name or address alone, e.g. host: broker.example.org; the port goes behind"
+                " port:",
+                "只写名称或地址，例如 host: broker.example.org；端口写在 port: 后面",
+            )
+        return host
 
     @field_validator("ca")
     @classmethod
@@ -154,53 +184,3 @@ class Provision(Section):
         """The one-time token; empty where there is none or it has been used."""
         token = self.enrolment.token if self.enrolment else ""
         return "" if _SPENT.fullmatch(token) else token
-
-
-def read(path: Path) -> tuple[str, Provision]:
-    """Return the text of a provision file and what it says.
-
-    Raises ConfigError, one line per problem: `file:line: path: what; e.g. …`, without secrets.
-    """
-    text = read_text(path).removeprefix("\ufeff")  # of Windows Notepad
-    try:
-        document = parse(Path(path.name), text)
-        provision = _validated(path, document)
-    except ConfigError as error:
-        raise ConfigError(*(_without_secrets(m, text) for m in error.mistakes)) from None
-    return text, provision
-
-
-def _validated(path: Path, document: Any) -> Provision:
-    try:
-        return Provision.model_validate(document, context={"folder": path.parent})
-    except ValidationError as error:
-        raise ConfigError(*explain(Path(path.name), document, error, Provision)) from None
-
-
-def _without_secrets(mistake: Mistake, text: str) -> Mistake:
-    """Hide what the file calls a secret, and all values of the sections that hold one."""
-    secrets = sorted({value for value in _SECRET.findall(text) if len(value) > 1}, key=len)
-    section = re.match(r"\w*", mistake.setting)
-    is_secret = section is not None and section[0] in _SECRET_SECTIONS
-
-    def cleaned(told: str) -> str:
-        if is_secret:
-            told = re.sub(r", not .*?(?=; e\.g\. |$)", "", told)
-            told = re.sub(r"，现在是 .*?(?=；例如 |$)", "", told)
-        told = re.sub(r" with value .*?\)(?=;|）|$)", "", told)  # a key twice
-        for secret in reversed(secrets):
-            told = told.replace(secret, "***")
-        return without_password(told)
-
-    en, zh, setting = map(cleaned, (mistake.en, mistake.zh, mistake.setting))
-    return replace(mistake, en=en, zh=zh, setting=setting)
-
-
-def with_spent_token(content: bytes) -> bytes:
-    """Return a file of the same length in which no token is left.
-
-    Same length, so that it can be written where it stands: the blocks of the flash that hold it
-    are written again, and a power cut leaves old or new letters, never another file.
-    """
-    pattern = rb"(?m)(\btoken[\"']?\s*:[ \t]*[\"']?)([A-Za-z0-9-]+)"
-    return re.sub(pattern, lambda m: m[1] + b"used".ljust(len(m[2]), b"-")[: len(m[2])], content)

@@ -1,5 +1,6 @@
 """Key files for NetworkManager, see its nm-settings-keyfile(5)."""
 
+import re
 from uuid import NAMESPACE_URL, uuid5
 
 from edge.provision_file import EthernetSection, NetworkSection, WifiSection
@@ -15,9 +16,10 @@ def keyfiles(network: NetworkSection) -> dict[str, str | None]:
 
 
 def _wifi(wifi: WifiSection) -> str:
+    hidden = "hidden=true\n" if wifi.hidden else ""
     return (
         _connection(_NAMES[0], "wifi")
-        + f"\n[wifi]\nmode=infrastructure\nssid={_escaped(wifi.ssid)}\n"
+        + f"\n[wifi]\nmode=infrastructure\nssid={_octets(wifi.ssid)}\n{hidden}"
         + f"\n[wifi-security]\nkey-mgmt=wpa-psk\npsk={_escaped(wifi.password)}\n"
         + "\n[ipv4]\nmethod=auto\n\n[ipv6]\nmethod=auto\n"
     )
@@ -37,8 +39,15 @@ def _connection(name: str, kind: str) -> str:
     return f"[connection]\nid={name}\nuuid={uuid}\ntype={kind}\nautoconnect=true\n"
 
 
+def _octets(text: str) -> str:
+    """Write a name as bytes, unless it is plain: text and lists have rules of their own there."""
+    if re.fullmatch("[A-Za-z0-9._-]*[A-Za-z._-][A-Za-z0-9._-]*", text):
+        return text
+    return "".join(f"{octet};" for octet in text.encode())
+
+
 def _escaped(text: str) -> str:
-    """Write a value as GLib's key files want it; a list would end at a semicolon."""
-    text = text.replace("\\", "\\\\").replace(";", "\\;")
+    """Write a text as GLib's key files want it. A semicolon stays: escaped, all is refused."""
+    text = text.replace("\\", "\\\\")
     bare = text.lstrip(" ")
     return "\\s" * (len(text) - len(bare)) + bare

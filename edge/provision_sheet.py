@@ -15,8 +15,8 @@ from edge.adapters.qr_segno import qr_svg
 from edge.adapters.tls_identity import check_authority
 from edge.adapters.written_whole import OWNER_ONLY, write_whole
 from edge.errors import BadInputError
-from edge.provision_file import PROVISION_FILE, read
 from edge.provision_labels import Label, sheet
+from edge.provision_reading import PROVISION_FILE, read
 from edge.provision_rows import Document, read_sites
 
 _TOKEN_BYTES = 20

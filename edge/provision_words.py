@@ -30,13 +30,13 @@ _HEADINGS = {
 }
 _NEXT = {
     Outcome.DONE: (
-        "下一步：接上摄像机和网络，打开设置页面或运行 lobbycount health 查看。",
-        "Next: connect camera and network, then look at the setup page or at lobbycount health.",
+        "下一步：接上摄像机和网络，在设置页面画线，走线核对；或运行 lobbycount health 查看。",
+        "Next: connect camera and network, draw the line on the setup page and walk it; or look at"
+        " lobbycount health.",
     ),
     Outcome.WRONG: (
-        "下一步：按上面的行号修改 provision.yaml，保存，把卡插回设备并重新上电。",
-        "Next: change provision.yaml in the line named above, save it, put the card"
-        " back, power on.",
+        "下一步：按上面的说明修改 provision.yaml，保存，把卡插回设备并重新上电。",
+        "Next: change provision.yaml as said above, save it, put the card back, power on.",
     ),
     Outcome.WAITING: (
         "下一步：把 .csr 文件交给证书管理员，把签发的 .pem 放到本文件旁边，插回设备并重新上电。",
@@ -75,38 +75,59 @@ def for_any_editor(text: str) -> bytes:
 
 
 NO_CLOCK = (
-    "设备时间不正确，证书暂时无法核对；联网校时后会自动重试。"
-    " This device's clock is wrong ({now}), so certificates cannot be checked; once it is set"
-    " over the network (NTP) it is tried again."
+    "This device's clock is wrong ({now}), so certificates cannot be checked; once it is set over"
+    " the network (NTP, UDP port 123) it is tried again.\n"
+    "    设备时间不正确（{now}），证书暂时无法核对；联网校时（NTP，UDP 123 端口）后自动重试。"
 )
 NOT_VALID = (
-    "证书有效期不包含设备当前时间，校时后才能连接服务器。"
-    " The certificate is valid {when}, and this device's clock says {now}: it connects when the"
-    " clock is right."
+    "The certificate is valid {when}, and this device's clock says {now}: it connects when the"
+    " clock is right.\n"
+    "    证书有效期（{when}）不包含设备时间 {now}，校时后才能连接服务器。"
 )
 NOT_ERASED = (
-    "无法从 provision.yaml 中抹去令牌（存储卡只读？），请手动删除。"
-    " The token could not be erased from provision.yaml ({reason}); it is used up,"
-    " delete it by hand."
+    "The token could not be erased from {name} ({reason}); it is used up, delete it by hand.\n"
+    "    无法从 {name} 中抹去令牌（存储卡只读？）；令牌已失效，请手动删除。"
+)
+NOT_READ = (
+    "{name} was not read, {read} was; keep only one of them.\n"
+    "    没有读取 {name}，读的是 {read}；请只留一个。"
+)
+AS_MEANT = (
+    "Line {lines}: full-width punctuation, or no space after a colon; read as it was meant.\n"
+    "    第 {lines} 行有全角标点，或冒号后缺空格；已按本意读取。"
 )
 NOT_ENROLLED = (
-    "enrolment.token: 没有可用的令牌，请填写新的令牌。"
-    " There is no token, or it has been used; write a new one, or leave out enrolment: to go by a"
-    " file."
+    "enrolment.token: there is no token, or it has been used; write a new one, or leave out"
+    " enrolment: to go by a file\n"
+    "    没有令牌，或令牌已用过：请填写新的令牌；走文件方式则删去 enrolment 一段"
 )
 ASKED_BY_FILE = (
-    "请求文件已写好：{name} · The request is in {name}, the answer is expected in {pem}."
+    "The request is in {name}, the answer is expected in {pem}.\n"
+    "    请求文件已写好：{name}；签发的证书请存为 {pem}。"
 )
 CANNOT_ASK = (
-    "无法在启动分区写入 {name}（{reason}），请检查存储卡是否已满或只读。"
-    " {name} cannot be written to the boot partition ({reason}); is the card full or locked?"
+    "{name} cannot be written to the boot partition ({reason}); is the card full or locked?\n"
+    "    无法在启动分区写入 {name}（{reason}）：存储卡已满或被锁为只读？"
 )
 CANNOT_WRITE = (
-    "设备的存储无法写入（{reason}），请检查存储卡。"
-    " This device's own storage cannot be written ({reason}): {path}; check the card, it is tried"
-    " again."
+    "This device's own storage cannot be written ({reason}): {path}; check the card, it is tried"
+    " again.\n"
+    "    设备自己的存储无法写入（{reason}），请检查存储卡；会自动重试。"
 )
 NO_CA = (
-    "找不到证书文件 {name}，请把它放到 provision.yaml 旁边。"
-    " broker.ca: {name} cannot be read ({reason}); put it beside provision.yaml."
+    "broker.ca: {name} cannot be read ({reason}); put it beside provision.yaml\n"
+    "    找不到证书文件 {name}：请把它放到 provision.yaml 旁边"
+)
+ADDRESS = "This device's address in the network: {address}\n    本机的网络地址：{address}"
+NO_ADDRESS = (
+    "This device has no address in a network: the cable, the wireless name or its password\n"
+    "    本机没有网络地址：请检查网线、无线名称或无线密码"
+)
+SETUP_PAGE = (
+    "Setup page: https://{address}:{port} (PIN: sudo -u lobbycount lobbycount setup pin --new)\n"
+    "    设置页面：https://{address}:{port}（PIN：sudo -u lobbycount lobbycount setup pin --new）"
+)
+NO_NETWORK_MANAGER = (
+    "network: has no effect, NetworkManager is not installed here; by cable with DHCP only\n"
+    "    network 一段没有作用：本系统没有 NetworkManager，只能用网线自动获取地址"
 )

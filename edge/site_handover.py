@@ -11,10 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.adapters import acknowledgement_file, device_key, shadow_file, view_file
+from edge.adapters.continued_file import write_continued
 from edge.adapters.data_folder import OUTBOX_FILE, claim
-from edge.adapters.outbox_handover import Handover, Row, begin_with, parsed, read_handover
+from edge.adapters.outbox_handover import (
+    Handover,
+    Row,
+    begin_with,
+    parsed,
+    read_handover,
+    stream_of,
+)
 from edge.adapters.retirement import begin_import, end_import, retire, was_begun
-from edge.adapters.site_package import LARGEST_BYTES, Files, opened, packed, sealed
+from edge.adapters.site_package import LARGEST_BYTES, Files, opened, package_id, packed, sealed
 from edge.adapters.written_whole import write_whole
 from edge.config import Config, checked, load
 from edge.errors import OutboxError, SitePackageError
@@ -89,7 +97,7 @@ def import_site(package: Path, config_path: Path, passphrase: str, root: Path = 
     folder, dev = _under(root, config.records.data_dir), config.device.id
     try:
         with claim(folder, for_import=True):
-            _take_over(config, config_path, files, handed, root)
+            _take_over(config, config_path, files, handed, (package_id(head), root))
     except OSError as error:
         where = error.filename or folder
         raise SitePackageError(
@@ -101,12 +109,16 @@ def import_site(package: Path, config_path: Path, passphrase: str, root: Path = 
 
 
 def _take_over(
-    config: Config, config_path: Path, files: Files, handed: Handover, root: Path
+    config: Config, config_path: Path, files: Files, handed: Handover, of: tuple[str, Path]
 ) -> None:
-    """Write everything. Nobody counts here from the first mark to the last."""
+    """Write everything. Nobody counts here from the first mark to the last.
+
+    of: which package, and where the paths of the config begin.
+    """
+    package, root = of
     folder = _under(root, config.records.data_dir)
-    _refuse_another(folder, files)
-    begin_import(folder)
+    _refuse_another(folder, files, package)
+    begin_import(folder, package)
     _put(_under(root, config_path), files["config"], 0o640)
     for name, path in _secret_paths(config):
         if name in files:
@@ -116,14 +128,15 @@ def _take_over(
             write_whole(folder / Path(name).name, files[name])
     if not (folder / OUTBOX_FILE).exists():
         begin_with(folder / OUTBOX_FILE, config.device.id, handed)
+    write_continued(folder, stream_of(folder / OUTBOX_FILE), package)
     end_import(folder)
 
 
-def _refuse_another(folder: Path, files: Mapping[str, bytes]) -> None:
+def _refuse_another(folder: Path, files: Mapping[str, bytes], package: str) -> None:
     """Raise OutboxError where there is a history already, before anything is written."""
     key = folder / device_key.KEY_FILE
     other = key.exists() and key.read_bytes() != files.get(f"data/{device_key.KEY_FILE}")
-    if not was_begun(folder) and (other or (folder / OUTBOX_FILE).exists()):
+    if not was_begun(folder, package) and (other or (folder / OUTBOX_FILE).exists()):
         raise OutboxError(
             f"{folder}: this board has records or a key of its own, or has taken the package"
             f" already; if they may go, stop the service and: sudo mv {folder} {folder}.old"

@@ -9,6 +9,7 @@ import structlog
 
 from edge import __version__, home_assistant, messages
 from edge.adapters.broker_mqtt import MqttBroker
+from edge.adapters.continued_file import read_continued
 from edge.adapters.mqtt_settings import KEEPALIVE_S, MqttSettings
 from edge.commands import answer, parse_backfill
 from edge.config import Config, password
@@ -80,7 +81,7 @@ class Station:
         self._described = config, provenance
         self._interval_s, self._health = round(interval_s), health
         self._tenant, self._dev = config.device.tenant, config.device.id
-        self._signer = signer
+        self._signer, self._folder = signer, config.records.data_dir
         self._day = self._now_ms() // DAY_MS
         self._settings = mqtt_settings(config.mqtt)
         self._health_s = METERED_HEALTH_S if config.mqtt.metered else HEALTH_S
@@ -171,13 +172,15 @@ class Station:
         if self._signer is None:
             return ()
         try:
+            tip = self._outbox.tip()
             head = head_message(
                 self._tenant,
                 self._dev,
                 self._now_ms(),
-                self._outbox.tip(),
+                tip,
                 quality=self._clock.quality(),
                 signer=self._signer,
+                continues=read_continued(self._folder, tip.stream),
             )
         except Exception:
             _log.exception("no head signed")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from evaluation.ingest import Key, Reading, Reject
-from evaluation.tables import Row, head_row, record_row, reject_row
+from evaluation.tables import Row, continued_row, head_row, record_row, reject_row
 
 StreamKey = tuple[str, str]
 """A device and a stream."""
@@ -33,6 +33,7 @@ class Batch:
     records: dict[Key, Row] = field(default_factory=dict)
     readings: dict[Key, Reading] = field(default_factory=dict)
     heads: list[Row] = field(default_factory=list)
+    continued: list[Row] = field(default_factory=list)
     rejects: list[Row] = field(default_factory=list)
     clashes: list[Clash] = field(default_factory=list)
     repeated: int = 0
@@ -50,6 +51,8 @@ class Batch:
                 self.compare(row, self.records[sealed.key]["body"], reading)
         for head in reading.heads:
             self.heads.append(head_row(head, tenant, self.received_ms))
+            if head.continues is not None:
+                self.continued.append(continued_row(head, tenant, self.received_ms))
         for reject in reading.rejects:
             if reject.key is not None:
                 self._touch(reject.key, tenant)

@@ -107,8 +107,8 @@ class Database:
             if not self.is_sqlite:
                 connection.execute(select(text(f"pg_advisory_xact_lock({_SCHEMA_LOCK})")))
             version = self._version(connection)
+            METADATA.create_all(connection)  # also what a later version has beside the others
             if version is None:
-                METADATA.create_all(connection)
                 connection.execute(SCHEMA.insert().values(id=1, version=SCHEMA_VERSION))
 
     def check(self) -> None:

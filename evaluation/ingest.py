@@ -24,6 +24,7 @@ MOST_NUMBER = 2**53 - 1
 _OF_RECORDS = {field.name for kind in (CountRecord, ZoneRecord) for field in fields(kind)}
 _STORED = frozenset({"in", "out", *_OF_RECORDS})
 """The fields that are read into columns; others are only in the text."""
+_PACKAGE = re.compile(r"[0-9a-f]{16}")
 _STREAM = re.compile(r"[0-9A-Za-z_-]{1,64}")
 
 
@@ -50,11 +51,15 @@ class Sealed:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A signed head of a stream as text; what it says is not judged here."""
+    """A signed head of a stream as text; what it says is not judged here.
+
+    continues: the site package that the stream says it goes on from.
+    """
 
     key: Key
     day: str | None
     body: str
+    continues: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,4 +198,10 @@ def _head(dev: str, payload: bytes) -> Head:
     if key is None or "chain" not in value or "sig" not in value:
         raise MessageError("the head has no valid 'seq', no 'chain' or no 'sig'")
     day = value.get("day")
-    return Head(key, day if isinstance(day, str) and _is_storable(day) else None, text)
+    package = value.get("continues")
+    return Head(
+        key,
+        day if isinstance(day, str) and _is_storable(day) else None,
+        text,
+        package if isinstance(package, str) and _PACKAGE.fullmatch(package) else None,
+    )

@@ -190,6 +190,8 @@ class Receiver:
             _log.warning("kept but not counted", topic=topic, reason=reason)
         for topic, reason in committed.reused:
             _log.warning("a number was used twice; both are counted", topic=topic, reason=reason)
+        for package in committed.shared:
+            _log.warning("a site package is on two boards; both are counted", said=package.told)
         self._sums.update(
             records=committed.new_records,
             repeated=committed.repeated,

@@ -11,7 +11,8 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from edge.errors import BadInputError
 from evaluation.database import Database
-from evaluation.tables import HEADS, KEY, RECORDS, REJECTED
+from evaluation.shared_packages import SharedPackage, shared_packages
+from evaluation.tables import CONTINUED, HEADS, KEY, RECORDS, REJECTED
 
 ROWS_AT_A_TIME = 1000
 
@@ -56,11 +57,15 @@ class DeviceSums:
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """A month as sums. rejected: messages and records kept but not counted, by arrival."""
+    """A month as sums. rejected: messages and records kept but not counted, by arrival.
+
+    shared: site packages that more than one stream of the month goes on from.
+    """
 
     lines: tuple[LineSums, ...]
     devices: tuple[DeviceSums, ...]
     rejected: int
+    shared: tuple[SharedPackage, ...] = ()
 
 
 def period(month: str, zone: ZoneInfo, tenant: str | None = None, dev: str | None = None) -> Period:
@@ -98,11 +103,12 @@ def sums(database: Database, of: Period) -> Sums:
         rejected = connection.execute(
             select(func.count()).where(*_between(REJECTED.c.received_ms, of))
         ).scalar_one()
+        shared = shared_packages(connection, *_continued(of))
     devices: dict[str, DeviceSums] = {}
     for dev, records, missing in streams:
         before = devices.get(dev, DeviceSums(dev, 0, 0))
         devices[dev] = DeviceSums(dev, before.records + records, before.missing + missing)
-    return Sums(tuple(lines), tuple(devices.values()), rejected)
+    return Sums(tuple(lines), tuple(devices.values()), rejected, shared)
 
 
 def _line_sums(tenant: str, dev: str, line: str, records: int, *values: Any) -> LineSums:
@@ -128,6 +134,18 @@ def _lines(of: Period) -> Select[Any]:
         .group_by(*which)
         .order_by(*which)
     )
+
+
+def _continued(of: Period) -> list[ColumnElement[bool]]:
+    """Choose streams that were there in the month: first heard of in it, or with records of it."""
+    c, records = CONTINUED.c, RECORDS.c
+    there = (
+        select(records.seq)
+        .where(records.dev == c.dev, records.stream == c.stream)
+        .where(*_between(records.t0_ms, of))
+        .exists()
+    )
+    return [or_(there, *_between(c.received_ms, of)), *_of(c.tenant, c.dev, of)]
 
 
 def _spans(of: Period) -> Subquery:

@@ -18,6 +18,7 @@ from evaluation.database import Database
 from evaluation.errors import UnstorableError
 from evaluation.ingest import Key, Reading, rejected
 from evaluation.reused import keep_reused
+from evaluation.shared_packages import SharedPackage, store_continued
 from evaluation.tables import HEADS, KEY, RECORDS, REJECTED, STREAMS, Row
 from evaluation.watermark import Watermark, spans_of
 
@@ -45,6 +46,7 @@ class Committed:
 
     rejects: topic and reason of what was kept but not counted, also where it was kept before.
     reused: topic and reason of new records whose number is that of another one.
+    shared: site packages that one more stream goes on from, beside another.
     """
 
     streams: tuple[StreamState, ...] = ()
@@ -52,6 +54,7 @@ class Committed:
     repeated: int = 0
     rejects: tuple[tuple[str, str], ...] = ()
     reused: tuple[tuple[str, str], ...] = ()
+    shared: tuple[SharedPackage, ...] = ()
 
 
 class Store:
@@ -80,6 +83,7 @@ class Store:
             sum(part.repeated for part in parts),
             tuple(reject for part in parts for reject in part.rejects),
             tuple(reused for part in parts for reused in part.reused),
+            tuple(shared for part in parts for shared in part.shared),
         )
 
     def _commit(self, readings: Sequence[Reading], received_ms: int) -> Committed:
@@ -94,6 +98,7 @@ class Store:
                 _compare_with_stored(connection, batch)
             kept = keep_reused(self._db, connection, batch)
             self._db.insert_new(connection, HEADS, batch.heads)
+            shared = store_continued(self._db, connection, batch.continued)
             # Sorted, so that two receivers with the same rejects cannot wait for each other.
             batch.rejects.sort(key=lambda row: str(row["digest"]))
             self._db.insert_new(connection, REJECTED, batch.rejects)
@@ -101,7 +106,7 @@ class Store:
         rejects = tuple((row["topic"], row["reason"]) for row in batch.rejects)
         reused = tuple((clash.reading.topic, clash.reason) for clash in kept)
         repeated = batch.repeated + len(rows) - new - len(kept)
-        return Committed(streams, new + len(kept), repeated, rejects, reused)
+        return Committed(streams, new + len(kept), repeated, rejects, reused, shared)
 
     def _lock(self, connection: Connection, batch: Batch) -> dict[StreamKey, Watermark]:
         """Lock the rows of the streams, always in the same order; return their watermarks."""

@@ -96,6 +96,16 @@ HEADS = Table(
     Column("received_ms", BigInteger, nullable=False),
 )
 
+CONTINUED = Table(
+    "continued",  # later than the others: an older database gets it from the next `receive`
+    METADATA,
+    Column("dev", Text, primary_key=True),
+    Column("package", Text, primary_key=True),
+    Column("stream", Text, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("received_ms", BigInteger, nullable=False),
+)
+
 REJECTED = Table(
     "rejected",
     METADATA,
@@ -144,6 +154,12 @@ def head_row(head: Head, tenant: str, received_ms: int) -> Row:
         "body": head.body,
         "received_ms": received_ms,
     }
+
+
+def continued_row(head: Head, tenant: str, received_ms: int) -> Row:
+    """Return the row of what a head says its stream goes on from."""
+    key = {"dev": head.key.dev, "package": head.continues, "stream": head.key.stream}
+    return {**key, "tenant": tenant, "received_ms": received_ms}
 
 
 def reject_row(reject: Reject, reading: Reading, received_ms: int) -> Row:

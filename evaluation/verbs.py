@@ -228,5 +228,7 @@ def _print(found: reports.Sums) -> None:
             values = (str(device.records), "-", "-", "-", str(device.missing))
             table.add_row("", device.dev, "-", *values)
     OUT.print(table)
+    for package in found.shared:
+        OUT.print(package.told, style="bold red", markup=False, highlight=False, soft_wrap=True)
     if found.rejected:
         OUT.print(f"{found.rejected} messages or records were kept but not counted: table rejected")

@@ -23,9 +23,9 @@ def unretire(folder: Path) -> bool:
     return was
 
 
-def begin_import(folder: Path) -> None:
-    """Mark that an import has begun. Raises OSError."""
-    write_whole(folder / BEGUN_FILE, b"")
+def begin_import(folder: Path, package: str) -> None:
+    """Mark that the import of a package has begun. Raises OSError."""
+    write_whole(folder / BEGUN_FILE, package.encode())
 
 
 def end_import(folder: Path) -> None:
@@ -33,9 +33,10 @@ def end_import(folder: Path) -> None:
     (folder / BEGUN_FILE).unlink(missing_ok=True)
 
 
-def was_begun(folder: Path) -> bool:
-    """Whether an import has begun and not ended."""
-    return (folder / BEGUN_FILE).exists()
+def was_begun(folder: Path, package: str | None = None) -> bool:
+    """Whether an import has begun and not ended; of this package, where one is named."""
+    path = folder / BEGUN_FILE
+    return path.exists() and (package is None or path.read_bytes() == package.encode())
 
 
 def refuse_retired(folder: Path) -> None:

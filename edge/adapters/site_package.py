@@ -52,6 +52,11 @@ def sealed(contents: bytes, passphrase: str, header: Mapping[str, Any]) -> bytes
     return whole.getvalue()
 
 
+def package_id(head: Mapping[str, Any]) -> str:
+    """Return what tells a package from every other, 16 hex digits: of what is sealed."""
+    return str(head["sha256"])[:16]
+
+
 def opened(path: Path, passphrase: str) -> tuple[dict[str, Any], Files]:
     """Return header and files of a package.
 

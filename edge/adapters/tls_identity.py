@@ -41,7 +41,7 @@ def tls_key(path: Path) -> EllipticCurvePrivateKey:
     if not isinstance(key, EllipticCurvePrivateKey):
         raise CertificateError(
             f"{path}: is not an EC key in PEM without a password; move it away, a new one is made"
-            " then 密钥文件无法使用，请移走后重新启动"
+            " then\n    密钥文件无法使用，请移走后重新启动"
         )
     return key
 
@@ -60,23 +60,23 @@ def check_certificate(pem: bytes, key: EllipticCurvePrivateKey, dev: str, ca: by
     except ValueError:
         raise CertificateError(
             "what came back is no certificate in PEM; ask for the file that begins with"
-            " -----BEGIN CERTIFICATE----- 收到的不是 PEM 格式的证书"
+            " -----BEGIN CERTIFICATE-----\n    收到的不是 PEM 格式的证书"
         ) from None
     if found.public_key() != key.public_key():
         raise CertificateError(
             "the certificate is for another key than this device's; it has to be made from this"
-            f" device's request {dev}.csr 证书与本机密钥不符，请用 {dev}.csr 重新签发"
+            f" device's request {dev}.csr\n    证书与本机密钥不符，请用 {dev}.csr 重新签发"
         )
     names = [str(a.value) for a in found.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
     if names != [dev]:
         raise CertificateError(
             f"the certificate is for {', '.join(names) or 'nobody'}, not for {dev}; device.id and"
-            f" the certificate must say the same 证书中的编号不是 {dev}"
+            f" the certificate must say the same\n    证书中的编号不是 {dev}"
         )
     if not any(_issued_by(found, each) for each in _authorities(ca)):
         raise CertificateError(
             "the certificate is not of the authority in broker.ca, so the broker would refuse it;"
-            " use both of the same authority 证书不是由 broker.ca 的机构签发的"
+            " use both of the same authority\n    证书不是由 broker.ca 的机构签发的"
         )
 
 
@@ -101,7 +101,7 @@ def _authorities(ca: bytes) -> list[x509.Certificate]:
     except ValueError:
         raise CertificateError(
             "broker.ca: is no certificate in PEM; it begins with -----BEGIN CERTIFICATE-----"
-            " broker.ca 不是 PEM 格式的证书"
+            "\n    broker.ca 不是 PEM 格式的证书，文件应以 -----BEGIN CERTIFICATE----- 开头"
         ) from None
 
 

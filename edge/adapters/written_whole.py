@@ -20,7 +20,7 @@ def write_whole(path: Path, content: bytes, mode: int = OWNER_ONLY) -> None:
         draft.unlink(missing_ok=True)  # of a start that was cut short
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
         with os.fdopen(descriptor, "wb") as file:
-            with suppress(PermissionError):  # a FAT has no modes
+            with suppress(OSError):  # a FAT has no modes; it was opened with this one
                 os.fchmod(descriptor, mode)
             _give_to_owner_of(path.parent, descriptor)
             file.write(content)
@@ -58,5 +58,5 @@ def make_service_folder(folder: Path, user: str = "lobbycount") -> None:
 def _give_to_owner_of(folder: Path, descriptor: int) -> None:
     owner = folder.stat()
     if os.geteuid() == 0:
-        with suppress(PermissionError):
+        with suppress(OSError):  # a FAT has no owners; the unit gives files away itself
             os.fchown(descriptor, owner.st_uid, owner.st_gid)

@@ -4,6 +4,7 @@
 remove_all() {
   confirm_purge
   stop_services
+  remove "$FIRST_BOOT_WANTED"
   remove_files
   remove_user
   [ -z "$PURGE" ] || purge

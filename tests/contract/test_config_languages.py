@@ -145,7 +145,7 @@ def test_each_mistake_of_the_golden_file_is_told_in_english_and_below_it_in_chin
         ("camera:\n\tfps: 8\n", 2, "制表符"),
         ("camera: @x\n", 1, "引号"),
         ("camera: {}\ncamera: {}\n", 2, "写了两次"),
-        ("camera: 'x\n", 2, "引号没有配对"),
+        ("camera: 'x\nlines: []\n", 1, "引号没有配对"),
         ("camera: *x\n", 1, "没有对应的锚点"),
         ("camera: [1]]\n", 1, "缩进没有对齐，或括号"),
         ("a: \x00\n", 1, "特殊字符"),

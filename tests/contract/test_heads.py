@@ -64,6 +64,22 @@ def test_birth_with_a_key_is_byte_equal_to_its_golden_payload_and_obeys_its_sche
             validator("info").validate(wrong)
 
 
+def test_head_of_a_stream_that_goes_on_from_a_package_is_byte_equal_to_its_golden() -> None:
+    continued = head_message(
+        TENANT, DEV, AT, TIP, quality=TimeQuality.NTP, signer=KEY, continues="9f86d081884c7d65"
+    )
+    assert continued.payload == (GOLDEN / "head-continues-1.1.json").read_bytes()
+    assert ("schema", "head/1.1") in continued.properties
+    payload = json.loads(continued.payload)
+    validator("head").validate(payload)
+    assert verify_head(continued.payload).seq == 288
+    with pytest.raises(MessageError, match="signature"):
+        verify_head(canonical(payload | {"continues": "0" * 16}).encode())
+    for wrong in (payload | {"v": "1.0"}, payload | {"continues": "x"}, fields() | {"v": "1.1"}):
+        with pytest.raises(ValidationError):
+            validator("head").validate(wrong)
+
+
 def test_head_is_retained_and_acknowledged() -> None:
     assert (HEAD.topic, HEAD.qos, HEAD.retain) == (f"pc/v1/{TENANT}/{DEV}/head", 1, True)
     assert ("schema", "head/1.0") in HEAD.properties

@@ -24,6 +24,7 @@ from evaluation.watermark import Watermark
 
 GOLDEN = Path("tests/contract/golden")
 STREAM = "0123456789abcdef"
+PACKAGE = "00aa00bb00cc00dd"
 MINUTES_15 = 900_000
 JANUARY = 1_767_225_600_000  # 2026-01-01T00:00:00Z
 
@@ -467,3 +468,42 @@ def test_sums_name_what_is_missing_and_leave_null_out(store, database, rows):
     again = reports.sums(database, reports.period("2026-01", ZoneInfo("UTC"), dev="d3"))
     assert [(d.records, d.missing) for d in again.devices] == [(2, 0)]
     json.dumps([line.entered, line.coverage])  # plain numbers, whatever the database adds up to
+
+
+def goes_on(stream, package=PACKAGE, dev="d1"):
+    """A head of a stream that goes on from a site package."""
+    return read(*head(0, dev, v="1.1", stream=stream, continues=package))
+
+
+def shared_in(database, month, **which):
+    return reports.sums(database, reports.period(month, ZoneInfo("UTC"), **which)).shared
+
+
+def test_a_package_that_two_streams_go_on_from_is_told_once_and_in_its_months(database):
+    store, second, february = Store(database), "f" * 16, JANUARY + 31 * 86_400_000
+    assert store.commit([goes_on(STREAM)], JANUARY).shared == ()
+    assert store.commit([goes_on(STREAM), goes_on(second, "none")], JANUARY).shared == ()
+    assert store.commit([goes_on(second, dev="d2")], JANUARY).shared == ()
+    (package,) = store.commit([goes_on(second)], february).shared
+    assert (package.dev, package.streams) == ("d1", (STREAM, second))
+    assert store.commit([goes_on(second)], february).shared == ()
+    assert shared_in(database, "2026-01") == ()
+    assert shared_in(database, "2026-02") == ()  # the first was not there then
+    store.commit([read(*message(outbox(start_ms=february), (1, 2)))], february)
+    assert shared_in(database, "2026-02") == (package,)
+    assert shared_in(database, "2026-02", dev="d2") == ()
+    assert shared_in(database, "2026-02", tenant="other") == ()
+    assert shared_in(database, "2026-03") == ()
+
+
+def test_a_database_of_before_gets_what_it_lacks(database_url):
+    with closing(Database(database_url)) as database:
+        database.prepare()
+        with create_engine(
+            database_url.replace("postgresql:", "postgresql+psycopg:")
+        ).begin() as db:
+            db.execute(text("DROP TABLE continued"))
+        db.engine.dispose()
+        assert shared_in(database, "2026-01") == ()
+        database.prepare()
+        assert Store(database).commit([goes_on(STREAM)], JANUARY).shared == ()

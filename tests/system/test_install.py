@@ -19,6 +19,7 @@ ROOTS = [
 ]
 INSTALL = Path("scripts/install").absolute()
 EXPOSURE = "--threshold=20"  # 2.0
+FIRST_BOOT = Path("config/systemd/lobbycount-provision.service")
 
 needs_systemd = pytest.mark.skipif(
     shutil.which("systemd-analyze") is None, reason="needs systemd-analyze"
@@ -43,6 +44,12 @@ def test_a_unit_that_allows_more_is_found_out(tmp_path):
     text = re.sub("^SystemCallFilter=.*\n", "", UNITS[0].read_text("utf-8"), flags=re.MULTILINE)
     open_to_more.write_text(text, "utf-8")
     assert exposure(open_to_more).returncode != 0
+
+
+@needs_systemd
+def test_the_unit_of_the_first_boot_exposes_little():
+    done = exposure(FIRST_BOOT)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def settings(unit):
@@ -111,6 +118,33 @@ def test_a_dry_run_names_what_it_would_do_and_does_nothing(tmp_path):
         assert part in done.stdout
     assert "Dry run" in done.stdout
     assert list(tmp_path.iterdir()) == []
+
+
+def test_setting_up_at_the_first_boot_goes_in_where_somebody_wants_it(tmp_path):
+    def said(*options):
+        return run("--dry-run", "--prefix", tmp_path, *options).stdout
+
+    unit = tmp_path / "etc/systemd/system" / FIRST_BOOT.name
+    left_by_windows = tmp_path / "boot/firmware/provision.yaml.txt"
+    for path in (unit, left_by_windows):
+        path.parent.mkdir(parents=True)
+    (left_by_windows.parent / "provision-result.txt").touch()
+    assert FIRST_BOOT.name not in said()
+    assert str(unit) in said("--provision")
+    for path in (unit, left_by_windows):
+        path.touch()
+        assert "provision.yaml at boot" in said()
+        path.unlink()
+
+
+def test_uninstalling_takes_the_first_boot_along(tmp_path):
+    units = tmp_path / "etc/systemd/system"
+    wanted = units / "multi-user.target.wants" / FIRST_BOOT.name
+    wanted.parent.mkdir(parents=True)
+    (units / FIRST_BOOT.name).touch()
+    wanted.symlink_to(units / FIRST_BOOT.name)
+    assert run("--uninstall", "--prefix", tmp_path).returncode == 0
+    assert not units.exists()
 
 
 @pytest.mark.parametrize(

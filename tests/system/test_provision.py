@@ -12,17 +12,22 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPSConnection
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import lab_ca
 import pytest
+import structlog
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
+from typer.testing import CliRunner
 
 from edge import provision as provisioning
 from edge.adapters.tls_identity import request as request_of
 from edge.adapters.tls_identity import tls_key
+from edge.cli import cli
 from edge.config import load
-from edge.provision import Place, provision
+from edge.provision import provision
+from edge.provision_place import Place
 from edge.provision_words import Outcome
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -90,11 +95,14 @@ def forget_enrolled(authority):
 
 
 @pytest.fixture
-def place(tmp_path, authority):
-    boot = tmp_path / "boot"
-    boot.mkdir()
-    (boot / "ca.pem").write_bytes((authority / "ca.pem").read_bytes())
-    return Place(boot, root=tmp_path / "root")
+def place(authority):
+    """In memory where that can be: a thousand times it is waited until all is on the disk."""
+    memory = Path("/dev/shm")
+    with TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as folder:
+        boot = Path(folder) / "boot"
+        boot.mkdir()
+        (boot / "ca.pem").write_bytes((authority / "ca.pem").read_bytes())
+        yield Place(boot, root=Path(folder) / "root")
 
 
 def write(place, text):
@@ -102,17 +110,29 @@ def write(place, text):
 
 
 def run(place):
-    """Run the verb as the unit does; return its exit code and the result file."""
+    """Run the verb; return its exit code, the result file and the log."""
+    before = structlog.get_config()
+    words = ["provision", "--boot", str(place.boot), "--root", str(place.root)]
+    done = CliRunner().invoke(cli, words)
+    structlog.configure(**before)
+    return told_by(place, done.exit_code, done.stdout, done.stderr)
+
+
+def run_as_process(place):
+    """Run the verb as the unit does."""
     command = [sys.executable, "-m", "edge", "provision"]
     command += ["--boot", str(place.boot), "--root", str(place.root)]
     done = subprocess.run(
         command, capture_output=True, text=True, cwd=ROOT, timeout=60, check=False
     )
+    return told_by(place, done.returncode, done.stdout, done.stderr)
+
+
+def told_by(place, code, out, log):
     path = place.boot / "provision-result.txt"
     content = path.read_bytes() if path.exists() else b""
-    told = done.stdout + done.stderr + content.decode("utf-8")
-    assert not any(secret in told for secret in SECRETS)
-    return done.returncode, content, done.stderr
+    assert not any(secret in out + log + content.decode("utf-8") for secret in SECRETS)
+    return code, content, log
 
 
 def files(place):
@@ -125,7 +145,7 @@ def files(place):
 
 def test_from_the_file_to_a_device_that_is_set_up(place, known, url):
     write(place, provision_text(url))
-    code, content, _ = run(place)
+    code, content, _ = run_as_process(place)
     assert (code, content[:3]) == (0, b"\xef\xbb\xbf")
     text = content.decode("utf-8-sig")
     assert text.count("\r\n") == text.count("\n") > 3
@@ -310,6 +330,9 @@ def test_a_killed_process_goes_on_at_the_next_boot(place, known, url):
             (f"\n  url: https://127.0.0.1:8443/enrol\n  token: {TOKEN} ", f" {TOKEN} "),
             (8, "enrolment: "),
         ),
+        (("address: 192.168.1.20/24", "address: 192.168.1.20"), (6, "most often /24")),
+        (("gateway: 192.168.1.1,", "gateway: 192.168.1,"), (6, "e.g. gateway: 192.168.1.1")),
+        (("host: broker.", "host: mqtts://broker."), (7, "the name or address alone")),
         (("unit: 幸福里街道办事处", "unit: {password: wifi-password-1}"), (11, "privacy.unit: ")),
     ],
 )
@@ -334,12 +357,71 @@ def test_a_wrong_file_is_told_in_the_result_and_put_right(place, known, url):
     assert run(place)[0] == 0
 
 
+def of_notepad(text):
+    return "\ufeff" + text.replace("\n", "\r\n")
+
+
+@pytest.mark.parametrize(
+    "saved",
+    [
+        ("provision.yaml", "utf-8", of_notepad),
+        ("provision.yaml.txt", "utf-8", of_notepad),
+        ("provision.txt", "gb18030", lambda text: text.replace("\n", "\r\n")),
+        ("provision.yaml", "utf-16-le", of_notepad),
+        ("provision.yaml", "utf-8", lambda t: t.replace("token: ", "token：").replace(
+            "{tenant: street-1, id: lobby-001,", "｛tenant：street-1，id：lobby-001，")),
+    ],
+    ids=["mark and CRLF", "ending", "ANSI", "Unicode", "full-width"],
+)  # fmt: skip
+def test_what_windows_makes_of_the_file_is_taken(place, known, url, saved):
+    name, encoding, typed = saved
+    content = typed(provision_text(url)).encode(encoding)
+    (place.boot / name).write_bytes(content)
+    (place.boot / "ca.pem").rename(place.boot / "ca.pem.txt")
+    result = provision(place)
+    assert result.outcome is Outcome.DONE, result
+    assert ("Line 2, 10: full-width" in "\n".join(result.lines)) == ("：" in typed("token: "))
+    config = load(place.folder / "lobby.yaml")
+    assert (config.device.id, config.device.name) == ("lobby-001", "幸福里 大厅")
+    left = (place.boot / name).read_bytes()
+    assert len(left) == len(content)
+    assert TOKEN not in left.decode(encoding)
+    before = files(place)
+    assert provision(place).outcome is Outcome.DONE
+    assert files(place) == before
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "是空的"),
+        (bytes(200), "是空的"),
+        (b"\xff\xff\xff", "另存为"),
+        (b"PK\x03\x04\xff\xff", "另存为"),
+        (b"# only\n", "docs/provisioning.md"),
+    ],
+)
+def test_a_file_that_is_none_is_told_with_what_to_do(place, content, told):
+    (place.boot / "provision.yaml").write_bytes(content)
+    code, result, _ = run(place)
+    assert code == 2
+    assert told in result.decode("utf-8-sig")
+
+
+def test_of_two_files_the_one_that_was_not_read_is_named(place):
+    write(place, provision_text())
+    (place.boot / "provision.yaml.txt").write_text("x", "utf-8")
+    result = provision(place)
+    assert result.outcome is Outcome.WAITING
+    assert "provision.yaml.txt was not read" in result.lines[0]
+
+
 @pytest.mark.parametrize("token", ["WRONG-token-0123456789abcdef", "used-----------------------"])
 def test_a_token_that_is_none_is_told(place, known, url, token):
     write(place, provision_text(url, token))
     result = provision(place)
     assert result.outcome is Outcome.WRONG
-    assert "enrolment.token" in result.lines[0]
+    assert result.lines[0].startswith("provision.yaml:10: enrolment.token: ")
     assert token not in result.lines[0]
     assert not (place.folder / "lobby.yaml").exists()
 
@@ -360,7 +442,7 @@ def test_without_a_network_it_is_tried_again(place, known, url):
     write(place, provision_text("https://127.0.0.1:1/enrol"))
     code, content, _ = run(place)
     assert code == 75
-    assert "无法连接" in content.decode("utf-8-sig")
+    assert "端口没有服务" in content.decode("utf-8-sig")
     assert TOKEN in (place.boot / "provision.yaml").read_text()
     assert (place.root / provisioning.CONNECTIONS / "lobbycount-wifi.nmconnection").exists()
     write(place, provision_text(url))

@@ -8,8 +8,8 @@ import lab_ca
 import pytest
 
 from edge.errors import BadInputError
-from edge.provision_file import read
 from edge.provision_labels import Label, sheet
+from edge.provision_reading import read
 from edge.provision_rows import read_sites
 from edge.provision_sheet import Common, write_sheet
 
@@ -34,18 +34,24 @@ def table(tmp_path):
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030"])
-def test_a_hundred_devices(table, tmp_path, ca, encoding):
+def test_a_table_is_read_as_excel_saves_it(table, encoding):
+    text = (HEAD + ROW.format(n=1) + ",,,,,,,,,\n").replace("\n", "\r\n")
+    (site,) = read_sites(table(text, encoding), {"broker": {"host": "b", "ca": "ca.pem"}})
+    assert site["device"] == {"id": "lobby-001", "name": "幸福里1", "tenant": "street-1"}
+
+
+def test_a_hundred_devices(table, tmp_path, ca):
     pytest.importorskip("segno", reason="segno is not installed (extra fleet)")
     text = HEAD + "".join(ROW.format(n=n) for n in range(1, 101))
     out = tmp_path / "out"
-    assert write_sheet(table(text, encoding), out, Common("b.example.org", 8883, ca, URL)) == 100
+    assert write_sheet(table(text, "gb18030"), out, Common("b.example.org", 8883, ca, URL)) == 100
     with (out / "tokens.csv").open() as file:
         hashes = {row["id"]: row["sha256"] for row in csv.DictReader(file)}
     assert len(set(hashes.values())) == 100
     for n in (1, 57, 100):
         path = out / f"lobby-{n:03}" / "provision.yaml"
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
-        _, wanted = read(path)
+        wanted = read(path).provision
         assert wanted.device.name == f"幸福里{n}"
         assert str(wanted.network.ethernet.address) == f"192.168.1.{n}/24"
         assert hashlib.sha256(wanted.token.encode()).hexdigest() == hashes[wanted.device.id]
@@ -103,6 +109,12 @@ def test_what_is_no_table_is_told(tmp_path, content, told):
     path.write_bytes(content)
     with pytest.raises(BadInputError, match=told):
         read_sites(path, {})
+
+
+def test_the_ids_of_a_sheet_are_printed_in_one_size_that_fits():
+    short, long = Label("lobby-1", "A"), Label("x" * 30, "B")
+    assert "font-size: 4.40mm" in sheet([short], str)
+    assert "font-size: 2.30mm" in sheet([short, long], str)
 
 
 def test_names_cannot_become_markup():

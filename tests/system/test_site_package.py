@@ -6,19 +6,23 @@ import random
 import shutil
 import subprocess
 import sys
+import time
 import zipfile
-from contextlib import closing
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import cv2
 import pytest
 from sqlalchemy import create_engine, text
+from typer.testing import CliRunner
 
-from edge.adapters import outbox_handover, retirement
+from edge.adapters import outbox_handover, retirement, site_package
 from edge.adapters.device_key import open_key
 from edge.adapters.lab_broker import LabBroker, available_kinds
 from edge.adapters.outbox_sqlite import SqliteOutbox
 from edge.adapters.site_package import opened
+from edge.cli import cli
 from edge.errors import OutboxError, SitePackageError
 from edge.messages import counts_message
 from edge.months import month_of
@@ -26,6 +30,7 @@ from edge.privacy_files import unknown_files
 from edge.records import parse_counts
 from edge.site_handover import export_site, import_site
 from edge.vocabulary import CountBucket, Outcome, Provenance, TimeQuality
+from evaluation import reports, verbs
 from evaluation.database import Database
 from evaluation.ingest import read
 from evaluation.store import Store
@@ -50,6 +55,11 @@ def lobbycount(*arguments, stdin=""):
         [sys.executable, "-m", "edge", *map(str, arguments)],
         input=stdin, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
+
+
+def here(*arguments, stdin=""):
+    """Run a verb in this process, which has all modules loaded already."""
+    return CliRunner().invoke(cli, [*map(str, arguments)], input=stdin)
 
 
 def write_config(folder, port=1):
@@ -111,8 +121,8 @@ def test_what_is_packed_is_what_is_taken_over(board, tmp_path):
     for secret in (b"secret-of-the-broker", key.splitlines()[1], PASSPHRASE.encode(), b"127.0.0.1"):
         assert secret not in everything
     old = moved_away(board)
-    done = lobbycount("site", "import", out, "-c", board, stdin=f"{PASSPHRASE}\n")
-    assert done.returncode == 0, done.stderr
+    done = here("site", "import", out, "-c", board, stdin=f"{PASSPHRASE}\n")
+    assert done.exit_code == 0, done.output
     new = board.parents[1]
     for name in ("etc/lobby.yaml", "etc/mqtt.password", "var/device.key",
                  "var/calibration-door.json", "var/acknowledgement.json"):  # fmt: skip
@@ -126,9 +136,9 @@ def test_what_is_packed_is_what_is_taken_over(board, tmp_path):
         assert (waiting.bucket, waiting.boot, waiting.guess_ms) == (bucket(50), "boot", 7)
     for folder in (old / "var", new / "var"):
         assert unknown_files(path.name for path in folder.iterdir()) == []
-    again = lobbycount("site", "import", out, "-c", board, stdin=f"{PASSPHRASE}\n")
-    assert again.returncode == 1
-    assert "has taken the package already" in again.stderr
+    again = here("site", "import", out, "-c", board, stdin=f"{PASSPHRASE}\n")
+    assert isinstance(again.exception, OutboxError)
+    assert "has taken the package already" in str(again.exception)
 
 
 def test_the_old_board_does_not_run_until_it_is_told_to(board, tmp_path):
@@ -139,7 +149,7 @@ def test_the_old_board_does_not_run_until_it_is_told_to(board, tmp_path):
     assert "was handed over" in run.stderr
     with pytest.raises(OutboxError, match="was handed over"):
         export_site(board, tmp_path / "second.zip", PASSPHRASE)
-    assert lobbycount("site", "unretire", "-c", board).returncode == 0
+    assert here("site", "unretire", "-c", board).exit_code == 0
     retirement.refuse_retired(board.parents[1] / "var")
 
 
@@ -198,15 +208,75 @@ def test_the_new_board_sends_what_the_old_one_had_not_and_the_month_is_right(
     assert found[stream] == [ALL, 2 * ALL, ALL]
     assert len(found) == 2
     month = tmp_path / "month"
-    assert lobbycount("export", "2026-11", "-c", board, "--out", month).returncode == 0
-    done = lobbycount("verify", "2026-11", month, "--json")
-    shown = json.loads(done.stdout)
+    assert here("export", "2026-11", "-c", board, "--out", month).exit_code == 0
+    shown = json.loads(here("verify", "2026-11", month, "--json").stdout)
     assert shown["verdict"] == "intact"
     (old,) = [each for each in shown["streams"] if each["stream"] == stream]
     assert old["sums"] == [{"line": "door", "records": ALL, "unseen": 0, "in": 20, "out": 10}]
 
 
+@contextmanager
+def receiving(port, url):
+    """`evaluation receive` as a process of its own, once it has subscribed."""
+    command = [sys.executable, "-m", "evaluation", "receive", "--insecure-lab"]
+    command += ["--broker", f"mqtt://127.0.0.1:{port}", "--database", url]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert any('"receiving"' in line for line in process.stderr)
+            yield process
+        finally:
+            process.terminate()
+
+
+def imports_in(url):
+    """Return how many streams a backend has been told to go on from a package."""
+    with create_engine(url).connect() as db:
+        found = db.execute(text("SELECT count(*) FROM continued")).scalar_one()
+    db.engine.dispose()
+    return found
+
+
+def wait_until(condition, limit_s=30.0):
+    end = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+@pytest.mark.skipif(not available_kinds(), reason="needs an MQTT broker")
+def test_a_package_on_two_boards_is_told_and_nothing_is_dropped(board, tmp_path):
+    url = f"sqlite:///{tmp_path}/records.db"
+    streams = []
+    with LabBroker() as broker, receiving(broker.port, url) as receiver:
+        write_config(board.parents[1], broker.port)
+        export_site(board, tmp_path / "site.zip", PASSPHRASE)
+        for _ in ("this board", "and that one"):
+            board.parents[1].rename(tmp_path / f"board-{len(streams)}")
+            import_site(tmp_path / "site.zip", board, PASSPHRASE)
+            streams.append(outbox_handover.stream_of(board.parents[1] / "var/outbox.sqlite"))
+            short_clip(board.parents[1] / "clip.mp4")
+            run = lobbycount("run", "-c", board)
+            assert run.returncode == 0, run.stderr
+        wait_until(lambda: imports_in(url) == 2)
+        receiver.terminate()
+        log = receiver.stderr.readlines()
+    (told,) = [line for line in log if "a site package is on two boards" in line]
+    assert [stream for stream in streams if stream not in told] == []
+    month = f"{datetime.now(UTC):%Y-%m}"
+    with closing(Database(url)) as database:
+        (package,) = reports.sums(database, reports.period(month, UTC)).shared
+    assert package.streams == tuple(sorted(streams))
+    shown = CliRunner().invoke(verbs.cli, ["sums", month, "--database", url]).output
+    assert package.told in shown
+    assert "2 次" in shown
+    with create_engine(url).connect() as db:
+        found = db.execute(text("SELECT DISTINCT stream FROM records")).scalars().all()
+    db.engine.dispose()
+    assert set(streams) <= set(found)
+
+
 def test_a_cut_during_the_import_is_followed_by_another_import(board, tmp_path, monkeypatch):
+    monkeypatch.setitem(site_package._SCRYPT, "n", 2**10)  # sixty times
     before = rows_of(board.parents[1] / "var")
     export_site(board, tmp_path / "site.zip", PASSPHRASE)
     moved_away(board)
