@@ -73,8 +73,10 @@ RUN ldconfig \
  && install -d -m 700 -o 10001 -g 10001 /var/lib/lobbycount \
  && install -d -m 750 -o 10001 -g 10001 /etc/lobbycount \
  && ln -s /opt/lobbycount/bin/lobbycount /usr/local/bin/lobbycount
-# STATE_DIRECTORY is what systemd says to a service: where the last good config is looked for.
+# What systemd says to a service: where the last good config is looked for, and that who hangs is
+# to be ended; with no systemd that listens, the process ends itself and is restarted.
 ENV STATE_DIRECTORY=/var/lib/lobbycount \
+    WATCHDOG_USEC=120000000 \
     HOME=/tmp LANG=C.UTF-8 \
     PYTHONDONTWRITEBYTECODE=1 PYTHONFAULTHANDLER=1
 VOLUME ["/var/lib/lobbycount"]

@@ -83,6 +83,8 @@ def test_how_it_starts_stops_and_is_asked():
     assert all_of("STOPSIGNAL", "runtime") == ["SIGTERM"]
     (check,) = all_of("HEALTHCHECK", "runtime")
     assert check.endswith('"-m", "edge.adapters.health", "/var/lib/lobbycount"]')
+    (environment,) = all_of("ENV", "runtime")
+    assert {"WATCHDOG_USEC=120000000", "PYTHONFAULTHANDLER=1"} <= set(environment.split())
     assert all_of("VOLUME", "runtime") == ['["/var/lib/lobbycount"]']
 
 
@@ -124,7 +126,7 @@ def test_compose_is_what_the_specification_says():
         ("read_only: true", "read_onyl: true"),
         ("mem_limit: 512m", "mem_limit: lots"),
         ("condition: service_started", "condition: service_strated"),
-        ("- demo-data:/var", "- demo-date:/var"),
+        ("core: 0", "core: none"),
     ],
 )
 def test_a_slip_in_compose_is_found_out(right, wrong):
@@ -169,10 +171,12 @@ def test_doors_are_open_to_this_machine_only(services):
 
 def test_what_is_mounted_is_there(services):
     """But ./lobby, which the operator makes."""
-    sources = [
+    sources = {
         volume.split(":")[0] for each in services.values() for volume in each.get("volumes", [])
-    ]
-    files = {source for source in sources if source.startswith("./")} - {"./lobby"}
+    }
+    files = {source for source in sources if source.startswith("./")}
+    assert sources - files == set(yaml.load(interpolated())["volumes"])
+    files.remove("./lobby")
     assert len(files) == 3
     assert [file for file in files if not Path(file).is_file()] == []
 
