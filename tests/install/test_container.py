@@ -39,12 +39,14 @@ mqtt: {{host: 127.0.0.1, port: {port}, insecure_lab: true}}
 # As in compose.yaml; on the host's network, because bridges want more than a sandbox gives.
 HARDENED = ["--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--network=host"]
 HARDENED += ["--tmpfs=/tmp:size=32m,mode=1777,noexec,nosuid,nodev", "--ulimit=core=0"]
-HARDENED += ["--ulimit=nofile=1024:4096", "--memory=512m", "--memory-swap=512m"]
+HARDENED += ["--ulimit=nofile=1024:4096", "--ulimit=nproc=256:256"]
+HARDENED += ["--memory=512m", "--memory-swap=512m"]
 HARDENED += ["--pids-limit=128", "--init=false", "--no-healthcheck"]  # that needs systemd
 
 
 def podman(*arguments, check=True):
-    store = ["--storage-driver=vfs", f"--root={OUT}/store", f"--runroot={OUT}/run"]
+    driver = os.environ.get("STORAGE_DRIVER", "overlay")
+    store = [f"--storage-driver={driver}", f"--root={OUT}/store", f"--runroot={OUT}/run"]
     plain = ["--runtime=runc", "--cgroup-manager=cgroupfs"]
     command = ["podman", *store, *plain, *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=WAIT_S)
@@ -90,7 +92,7 @@ class Counter:
 
 @pytest.fixture
 def start(image, broker, tmp_path):
-    kind, *check = image["Config"]["Healthcheck"]["Test"]
+    kind, *check = image["Healthcheck"]["Test"]
     assert kind == "CMD"
 
     @contextmanager
