@@ -88,7 +88,8 @@ HEALTHCHECK --interval=30s --timeout=20s --start-period=120s --retries=3 \
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["lobbycount"]
 CMD ["run", "--config", "/etc/lobbycount/lobby.yaml"]
-ARG VERSION=0 REVISION=unknown
+ARG VERSION=0
+ARG REVISION=unknown
 LABEL org.opencontainers.image.title="lobbycount" \
       org.opencontainers.image.description="An anonymous people counter for public lobbies. No picture leaves it." \
       org.opencontainers.image.licenses="Apache-2.0" \
@@ -99,7 +100,8 @@ LABEL org.opencontainers.image.title="lobbycount" \
 FROM dependencies AS jetson-dependencies
 # A requirement and its hash, e.g. "onnxruntime-gpu @ https://…/onnxruntime_gpu-1.28.0-….whl";
 # below 1.29, which sends telemetry (docs/adr/0006).
-ARG ONNXRUNTIME ONNXRUNTIME_SHA256
+ARG ONNXRUNTIME
+ARG ONNXRUNTIME_SHA256
 RUN : "${ONNXRUNTIME:?give --build-arg ONNXRUNTIME=…, see docs/container.md}" "${ONNXRUNTIME_SHA256:?}" \
  && echo "$ONNXRUNTIME --hash=sha256:$ONNXRUNTIME_SHA256" > /tmp/vendor.lock \
  && /opt/builders/bin/pip --python /opt/lobbycount/bin/python uninstall -y onnxruntime \

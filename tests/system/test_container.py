@@ -67,6 +67,12 @@ def test_everything_from_the_index_has_a_hash_and_is_a_wheel():
         assert locked or "--no-index" in install, install
 
 
+def test_every_stage_begins_with_the_one_base():
+    assert all_of("ARG", None) == ["BASE=docker.io/library/debian:bookworm-slim"]
+    stages = [(stage, rest.split()[0]) for stage, word, rest in instructions() if word == "FROM"]
+    assert {base for _, base in stages} - {stage for stage, _ in stages} == {"${BASE}"}
+
+
 def test_the_default_is_for_the_processor_and_nobody_is_root():
     assert instructions()[-1][0] == "cpu"
     for variant in ("cpu", "jetson"):
