@@ -1,9 +1,15 @@
-"""What the machine and the process look like, and the health file other tools read."""
+"""What the machine and the process look like, and the health file other tools read.
+
+python -m edge.adapters.health FOLDER      exit code 1, with the reason, while nobody is counted
+
+For a container's health check, which asks all day: a tenth of what the verb `health` takes.
+"""
 
 import json
 import os
 import resource
 import shutil
+import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,6 +19,8 @@ from edge.view_words import ADVICE
 
 FILE_NAME = "health.json"
 STALE_AFTER_S = 60.0
+_SEES_PEOPLE = frozenset({"ok", "dark"})
+"""Dark is every evening, when the lights go out behind the last person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +67,25 @@ class HealthReport:
         why = advice.get(self.slowed, self.slowed)
         return [f"{self.fps_asked:g} of {self.fps_target:g} pictures a second; {why}"]
 
-    def problems(self, age_s: float) -> list[str]:
-        """Return what is wrong, in words; empty when the device does its job."""
+    def not_counting(self, age_s: float) -> list[str]:
+        """Return why people are not counted now, in words; what only delays is left out."""
         found = []
         if age_s > STALE_AFTER_S:
             found.append(f"the service has not reported for {age_s:.0f} s: is it running?")
-        if self.video != "ok":
-            found.append(f"no healthy picture: {self.video}{_advice(self.video)}")
+        if self.video not in _SEES_PEOPLE:
+            found.append(self._no_picture())
         if self.unsaved:
             found.append(f"{self.unsaved} intervals could not be stored: is the disk full?")
+        return found
+
+    def _no_picture(self) -> str:
+        return f"no healthy picture: {self.video}{_advice(self.video)}"
+
+    def problems(self, age_s: float) -> list[str]:
+        """Return what is wrong, in words; empty when the device does its job."""
+        found = self.not_counting(age_s)
+        if self.video != "ok" and self.video in _SEES_PEOPLE:
+            found.append(self._no_picture())
         if self.waits_for_time:
             found.append(
                 "the clock is not set, intervals wait for their dates:"
@@ -128,3 +146,18 @@ def memory_mb() -> float:
 def disk_free_mb(folder: Path) -> float:
     """Return the free space where the outbox lives, in MB."""
     return shutil.disk_usage(folder).free / 1e6
+
+
+def main(folder: str) -> None:
+    """Tell whether the device with this data folder counts people; exit code 1 when it does not."""
+    try:
+        report, age_s = read_report(Path(folder))
+    except BadInputError as error:
+        sys.exit(str(error))
+    if reasons := report.not_counting(age_s):
+        sys.exit("; ".join(reasons))
+    sys.stdout.write(f"counting, {report.frames} pictures, broker {report.broker}\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

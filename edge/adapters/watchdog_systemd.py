@@ -2,7 +2,8 @@
 
 A datagram to the socket in NOTIFY_SOCKET; see sd_notify(3) and sd_watchdog_enabled(3). Spoken
 here because the Python bindings need system libraries. Without that variable nobody listens
-and nothing is done.
+and nothing is done; but where WATCHDOG_USEC is set all the same, as in a container, the
+process ends itself as systemd would end it, to be started anew.
 """
 
 import os
@@ -35,6 +36,7 @@ class Watchdog:
         self._beats, self._words = beats, words
         self._address = _address(environment.get("NOTIFY_SOCKET", ""))
         self._interval_s = _half_of_the_watchdog_s(environment)
+        self._ends_itself = not self._address and "WATCHDOG_USEC" in environment
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
         self._hanging: set[Part] = set()
@@ -43,6 +45,7 @@ class Watchdog:
         """Say that the service is ready, and go on in a thread of its own."""
         if self._address:
             self._tell("READY=1")
+        if self._address or self._ends_itself:
             self._thread.start()
         return self
 
@@ -50,9 +53,10 @@ class Watchdog:
         self, _type: type[BaseException] | None, _: BaseException | None, __: TracebackType | None
     ) -> None:
         """Say that the service stops; the thread is over."""
-        if self._address:
+        if self._thread.is_alive():
             self._stop.set()
             self._thread.join()
+        if self._address:
             self._tell("STOPPING=1")
 
     def look(self) -> None:
@@ -62,6 +66,10 @@ class Watchdog:
             if each.part not in self._hanging:
                 _log.error("service.hangs", part=each.part, for_s=round(each.for_s))
         self._hanging = {each.part for each in silent}
+        if silent and self._ends_itself:
+            os.abort()  # with PYTHONFAULTHANDLER, where every thread was is in the log
+        if not self._address:
+            return
         if silent:
             self._tell("STATUS=" + "; ".join(map(str, silent)))
         else:

@@ -351,6 +351,17 @@ def test_a_part_of_the_service_that_hangs_ends_the_signs_of_life(
     assert f'"part": "{part}"' in (tmp_path / "log").read_text("utf-8")
 
 
+@pytest.mark.parametrize("part", HANGING)
+def test_where_nobody_listens_a_part_that_hangs_ends_the_process(tmp_path, part):
+    """As in a container: what ends is started again, and the log says where it hung."""
+    script = SCRIPT.format(part=part, what=HANGING[part])
+    with service(tmp_path, "", "-X", "faulthandler", "-c", script) as run:
+        assert run.wait(WAIT_S) == -signal.SIGABRT
+    log = (tmp_path / "log").read_text("utf-8")
+    assert f'"part": "{part}"' in log
+    assert "Fatal Python error: Aborted" in log
+
+
 LISTENING = """
 import sys
 from edge import cli

@@ -1,10 +1,12 @@
 import json
+import os
+import time
 from dataclasses import asdict, replace
 
 import pytest
 from typer.testing import CliRunner
 
-from edge.adapters.health import HealthReport, read_report, write_report
+from edge.adapters.health import HealthReport, main, read_report, write_report
 from edge.adapters.last_good import save_last_good
 from edge.cli import cli
 from edge.errors import BadInputError
@@ -78,6 +80,52 @@ def test_a_report_of_another_version_is_not_guessed_at(tmp_path):
     (tmp_path / "health.json").write_text('{"pid": 1}', "utf-8")
     with pytest.raises(BadInputError, match="no health report"):
         read_report(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        GOOD,
+        replace(GOOD, broker="not connected", last_error="refused"),
+        replace(GOOD, time="unsynced", waits_for_time=True),
+        replace(GOOD, config_trouble="line 3"),
+        replace(GOOD, video="dark"),
+    ],
+    ids=["good", "no-network", "no-time", "config", "evening"],
+)
+def test_a_container_that_counts_is_healthy(tmp_path, report, capsys):
+    write_report(tmp_path, report)
+    main(str(tmp_path))
+    assert "counting, 100 pictures" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("report", "said"),
+    [
+        (replace(GOOD, video="no_camera"), "no healthy picture: no_camera"),
+        (replace(GOOD, video="covered"), "no healthy picture: covered"),
+        (replace(GOOD, unsaved=2), "2 intervals could not be stored"),
+    ],
+)
+def test_one_that_does_not_is_not(tmp_path, report, said):
+    write_report(tmp_path, report)
+    with pytest.raises(SystemExit, match=said):
+        main(str(tmp_path))
+
+
+def test_nor_is_one_that_hangs_or_never_came_up(tmp_path):
+    with pytest.raises(SystemExit, match="no health report"):
+        main(str(tmp_path))
+    write_report(tmp_path, GOOD)
+    long_ago = time.time() - 600
+    os.utime(tmp_path / "health.json", (long_ago, long_ago))
+    with pytest.raises(SystemExit, match="has not reported for 600 s"):
+        main(str(tmp_path))
+
+
+def test_what_is_no_failure_of_a_container_is_a_problem_all_the_same():
+    (problem,) = replace(GOOD, video="dark").problems(5.0)
+    assert "no healthy picture: dark" in problem
 
 
 CONFIG = """\
