@@ -108,7 +108,11 @@ class UpdateDevice:
         current = place.slot_of("current") or "a"
         slot = other(current)
         place.clear(slot)
-        make_slot(place, slot, current, manifest)
+        try:
+            make_slot(place, slot, current, manifest)
+        except BaseException:
+            place.clear(slot)
+            raise
         return Candidate(slot, manifest.version, self._bundle)
 
     def services(self) -> Mapping[str, Expected]:

@@ -4,6 +4,7 @@ import hashlib
 import os
 import re
 import shutil
+import signal
 import stat
 import subprocess
 from contextlib import contextmanager
@@ -104,8 +105,9 @@ class DebianRoot:
         try:
             yield inside
         except PowerCutError:
-            nspawn.kill()  # and with it everything in there, at once
-            nspawn.wait()
+            # Its first process takes everything in there with it; without nspawn it would go on.
+            os.kill(first_of(nspawn.pid), signal.SIGKILL)
+            nspawn.wait(60)
         finally:
             nspawn.terminate()  # powers off
             try:
