@@ -1,0 +1,120 @@
+"""A month of a device or a zone as arrays of slots, put together from UTC days."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluation.assessment.opening import SLOT_MS, SLOTS_A_DAY, Month
+from evaluation.assessment.slots import NO_RECORD, DoorDay, ZoneDay
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class DoorMonth:
+    """The visitors' lines of one device in a month; arrays of `slots` elements.
+
+    cov: 0..1. The counts are those of the covered part of a slot.
+    why: what kept slots from being covered, by slot; a slot with no record says `no_record`.
+    """
+
+    entered: Ints
+    left: Ints
+    uturn: Ints
+    low: Ints
+    high: Ints
+    cov: Floats
+    why: Mapping[int, str]
+    undated: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneMonth:
+    """One zone in a month; arrays of `slots` elements. wait_ms: -1 where there is no mean."""
+
+    kind: str
+    presence_ms: Ints
+    used_ms: Ints
+    arrivals: Ints
+    peak: Ints
+    wait_ms: Ints
+    cov: Floats
+    why: Mapping[int, str]
+
+
+def door_month(days: Mapping[int, DoorDay], month: Month) -> DoorMonth:
+    """Return the month from UTC days by their beginning in milliseconds."""
+    entered, left, uturn, low, high = (
+        _laid({at: getattr(day, name) for at, day in days.items()}, month).astype(np.int64)
+        for name in ("entered", "left", "uturn", "low", "high")
+    )
+    cov = _laid({at: day.cov for at, day in days.items()}, month)
+    why = _why({at: day.why for at, day in days.items()}, month, cov)
+    undated = sum(day.undated for day in days.values())
+    return DoorMonth(entered, left, uturn, low, high, cov, why, undated)
+
+
+def zone_month(days: Mapping[int, ZoneDay], month: Month) -> ZoneMonth:
+    """Return the month of a zone from UTC days; its kind is that of the last day."""
+    kind = days[max(days)].kind if days else "plain"
+    presence_ms, used_ms, arrivals, peak = (
+        _laid({at: getattr(day, name) for at, day in days.items()}, month).astype(np.int64)
+        for name in ("presence_ms", "used_ms", "arrivals", "peak")
+    )
+    waits = {at: [-1 if w is None else w for w in day.wait_ms] for at, day in days.items()}
+    wait_ms = _laid(waits, month, -1).astype(np.int64)
+    cov = _laid({at: day.cov for at, day in days.items()}, month)
+    why = _why({at: day.why for at, day in days.items()}, month, cov)
+    return ZoneMonth(kind, presence_ms, used_ms, arrivals, peak, wait_ms, cov, why)
+
+
+def joined(doors: list[DoorMonth]) -> DoorMonth:
+    """Return several doors as one: counts added, coverage of the worst one in each slot.
+
+    Raises ValueError without any.
+    """
+    if not doors:
+        raise ValueError("there is no door")
+    sums = {
+        name: np.sum([getattr(door, name) for door in doors], axis=0)
+        for name in ("entered", "left", "uturn", "low", "high")
+    }
+    why: dict[int, str] = {}
+    for door in doors:
+        why = {**door.why, **why}
+    cov = np.min([door.cov for door in doors], axis=0)
+    return DoorMonth(**sums, cov=cov, why=why, undated=sum(door.undated for door in doors))
+
+
+def coverage(is_open: Bools, cov: Floats) -> float | None:
+    """Return the share of the opening time that was looked at; None when never open."""
+    return float(cov[is_open].mean()) if is_open.any() else None
+
+
+def _laid(days: Mapping[int, Sequence[float]], month: Month, empty: float = 0) -> Floats:
+    """Lay the slots of UTC days onto those of a month; whole numbers up to 2**53 stay exact."""
+    array = np.full(month.slots, float(empty))
+    for at, values in days.items():
+        first = _first_slot(at, month)
+        begin, end = max(0, first), min(month.slots, first + SLOTS_A_DAY)
+        if begin < end:
+            array[begin:end] = values[begin - first : end - first]
+    return array
+
+
+def _why(days: Mapping[int, Mapping[int, str]], month: Month, cov: Floats) -> dict[int, str]:
+    told = {
+        _first_slot(at, month) + slot: reason
+        for at, reasons in days.items()
+        for slot, reason in reasons.items()
+    }
+    return {int(n): told.get(int(n), NO_RECORD) for n in np.flatnonzero(cov < 1)}
+
+
+def _first_slot(at_ms: int, month: Month) -> int:
+    """Return the number of a day's first slot in the month; negative before it."""
+    return (at_ms - month.t0_ms) // SLOT_MS
