@@ -45,11 +45,17 @@ def assess(of: SiteMonth, scheme: Scheme) -> Assessment:
         return Assessment(of.site, None, rated, dict.fromkeys(Section, none), none)
     size = scheme.size_class(of.residents).id
     rated = tuple(_rate(each, figure(of, each, scheme), size) for each in scheme.indicators)
+    sections, score = composed(rated, scheme)
+    return Assessment(of.site, size, rated, sections, score)
+
+
+def composed(rated: Sequence[Rated], scheme: Scheme) -> tuple[Mapping[Section, Figure], Figure]:
+    """Return the points of the sections and the score, from those of the indicators."""
     sections = {
         section: _section([each for each in rated if each.indicator.section is section], scheme)
         for section in Section
     }
-    return Assessment(of.site, size, rated, sections, _score(sections, scheme))
+    return sections, _score(sections, scheme)
 
 
 def _rate(indicator: Indicator, found: Figure, size: str) -> Rated:

@@ -118,7 +118,7 @@ def door_day(
             if day_ms <= each.t0_ms < day_ms + DAY_MS:
                 day.undated += each.entered or 0
             continue
-        cov = 0.0 if each.entered is None else each.cov
+        cov = _covered(each.cov, each.entered)
         for slot, share in _overlaps(each.t0_ms, each.t1_ms, day_ms):
             covered[each.line][slot] += cov * share
             if cov < 1:
@@ -139,7 +139,7 @@ def zone_days(readings: Iterable[ZoneReading], day_ms: int) -> dict[str, ZoneDay
         if each.tq == UNSYNCED:
             continue
         day = days.setdefault(each.zone, ZoneDay(each.kind))
-        cov = 0.0 if each.presence_ms is None else each.cov
+        cov = _covered(each.cov, each.presence_ms)
         for slot, share in _overlaps(each.t0_ms, each.t1_ms, day_ms):
             day.cov[slot] += cov * share
             day.peak[slot] = max(day.peak[slot], each.peak or 0)
@@ -173,6 +173,10 @@ def zone_of(stored: dict[str, Any]) -> ZoneDay:
 
 def _by_slot(why: dict[str, str]) -> dict[int, str]:
     return {int(slot): reason for slot, reason in why.items()}
+
+
+def _covered(cov: float, count: int | None) -> float:
+    return 0.0 if count is None else cov
 
 
 def _worst_line(lines: Iterable[Mapping[int, float]]) -> list[float]:
