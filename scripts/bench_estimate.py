@@ -16,6 +16,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC
+from pathlib import Path
 
 import numpy as np
 from numpy.random import Generator
@@ -26,6 +27,7 @@ from evaluation.assessment.opening import Month, Opening, month_of
 from evaluation.assessment.outages import outages
 from evaluation.assessment.site import SiteMonth
 
+ROOT = Path(__file__).resolve().parent.parent
 WEEK = Opening(dict.fromkeys(range(5), ((9 * 60, 17 * 60),)) | {5: ((9 * 60, 12 * 60),)})
 WEEKDAYS = np.array([1.3, 1.0, 0.9, 1.0, 1.1, 0.6, 0.0])
 HOURS = np.array([1.4, 1.5, 1.2, 0.5, 0.6, 1.0, 1.1, 0.7])

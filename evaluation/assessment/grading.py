@@ -50,7 +50,8 @@ def grade_of(of: SiteMonth, covered: float | None, scheme: Scheme) -> tuple[Grad
 
 def with_unknown(low: float, high: float, known: float) -> tuple[float, float]:
     """Return the range of a share of which so much is known, and the rest may be none or all."""
-    return low * known, high * known + 1 - known
+    # Rounding must not make a range narrower than it was.
+    return min(low, low * known), max(high, high * known + 1 - known)
 
 
 def exact(value: float, **parts: float | None) -> Figure:

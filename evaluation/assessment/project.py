@@ -24,7 +24,8 @@ def implementation(of: SiteMonth, _: Settings, __: Scheme) -> Figure:
 def attendance(of: SiteMonth, _: Settings, __: Scheme) -> Figure:
     """Return the share of the expected people who came to the activities that were held.
 
-    What a zone saw goes before what the register says: nobody has to type it.
+    What a zone saw goes before what the register says: nobody has to type it. One without an
+    expected number is one of which nothing is known.
     """
     if of.registers.activities is None:
         return not_rated(Reason.NO_REGISTER)
@@ -41,9 +42,11 @@ def attendance(of: SiteMonth, _: Settings, __: Scheme) -> Figure:
     parts: dict[str, float | None] = {
         "came": there, "expected": expected, "known": len(known), "held": len(held),
     }  # fmt: skip
-    share, of_known = there / expected, len(known) / len(held)
+    share = there / expected
     if len(known) < len(held):
-        low, high = with_unknown(share, share, of_known)
+        # Of an activity without an expected number the mean of the others is expected.
+        whole = sum(each.expected or expected / len(known) for each in held)
+        low, high = with_unknown(share, share, expected / whole)
         return Figure(share, low, high, Grade.ESTIMATED, Reason.PART_MISSING, parts)
     return exact(share, **parts)
 

@@ -111,7 +111,7 @@ def door_day(
     """
     day = DoorDay()
     covered: dict[str, dict[int, float]] = defaultdict(lambda: defaultdict(float))
-    for each in readings:
+    for each in sorted(readings, key=_in_time):
         if each.audience == STAFF if lines is None else each.line not in lines:
             continue
         if each.tq == UNSYNCED:
@@ -135,10 +135,11 @@ def door_day(
 def zone_days(readings: Iterable[ZoneReading], day_ms: int) -> dict[str, ZoneDay]:
     """Return the zones of the UTC day that begins at `day_ms`, by id."""
     days: dict[str, ZoneDay] = {}
-    for each in readings:
+    for each in sorted(readings, key=_in_time):
         if each.tq == UNSYNCED:
             continue
         day = days.setdefault(each.zone, ZoneDay(each.kind))
+        day.kind = each.kind
         cov = _covered(each.cov, each.presence_ms)
         for slot, share in _overlaps(each.t0_ms, each.t1_ms, day_ms):
             day.cov[slot] += cov * share
@@ -173,6 +174,12 @@ def zone_of(stored: dict[str, Any]) -> ZoneDay:
 
 def _by_slot(why: dict[str, str]) -> dict[int, str]:
     return {int(slot): reason for slot, reason in why.items()}
+
+
+def _in_time(each: LineReading | ZoneReading) -> tuple[int, int, str, float, str]:
+    """Order readings so that nothing depends on the order in which they came."""
+    name = each.line if isinstance(each, LineReading) else f"{each.zone} {each.kind}"
+    return each.t0_ms, each.t1_ms, name, each.cov, each.cov_reason or ""
 
 
 def _covered(cov: float, count: int | None) -> float:
