@@ -485,3 +485,14 @@ def test_every_kind_reason_grade_and_flag_has_a_vector():
     assert reasons - {None} == {str(each) for each in Reason} - {"too_few_rated"}
     raised = {code for v in VECTORS.values() if v["asks"] == "flags" for code in v["expected"]}
     assert raised == set(re.findall(r'^ +"([a-z_]+)",$', FLAG_SOURCES, re.MULTILINE))
+
+
+def test_the_manual_works_the_vectors_it_names():
+    """A figure in bold and the name of its vector, in both languages."""
+    text = Path("docs/evaluation.md").read_text("utf-8")
+    worked = re.findall(r"\*\*([\d.]+)\*\* ?[(（]`([^`]+)`[)）]", text)
+    assert len(worked) >= 18
+    for value, name in worked:
+        assert VECTORS[name]["expected"]["value"] == float(value), name
+    kinds = {VECTORS[name].get("indicator") for _, name in worked}
+    assert kinds == {str(kind) for kind in scheme.Kind}
