@@ -13,8 +13,8 @@ from sqlalchemy import create_engine, insert, text
 from edge.messages import counts_message
 from edge.testing import MemoryOutbox
 from edge.vocabulary import CountBucket, CoverageReason, Outcome, Provenance, TimeQuality
-from evaluation.database import Database
 from evaluation.batch import Batch
+from evaluation.database import Database
 from evaluation.dirty_days import mark, mark_days
 from evaluation.ingest import read
 from evaluation.rollup import RollUp, read_body
