@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import date
 from zoneinfo import ZoneInfo
 
@@ -14,6 +13,7 @@ from evaluation.assessment.observed import (
     DoorMonth,
     ZoneMonth,
     door_month,
+    later,
     zone_month,
 )
 from evaluation.assessment.opening import SLOT_MS, Month, month_of
@@ -91,48 +91,23 @@ def _doors(site: Site, month: Month, days: Mapping[str, Days]) -> dict[str, Door
         of_door = {at: day.door for at, day in of.items() if day.door is not None}
         if not there.any() or (of and not of_door):
             continue
-        door = _only(door_month(of_door, month), there)
+        door = door_month(of_door, month, there)
         before = doors.get(placement.place)
-        doors[placement.place] = door if before is None else _laid_over(before, door)
+        doors[placement.place] = door if before is None else later(before, door)
     return doors
 
 
-def _only(door: DoorMonth, there: Bools) -> DoorMonth:
-    why = {slot: reason for slot, reason in door.why.items() if there[slot]}
-    return replace(
-        door,
-        entered=np.where(there, door.entered, 0),
-        left=np.where(there, door.left, 0),
-        uturn=np.where(there, door.uturn, 0),
-        low=np.where(there, door.low, 0),
-        high=np.where(there, door.high, 0),
-        cov=np.where(there, door.cov, 0.0),
-        why=why,
-    )
-
-
-def _laid_over(one: DoorMonth, other: DoorMonth) -> DoorMonth:
-    """Return two devices that were at a place one after the other."""
-    return DoorMonth(
-        one.entered + other.entered, one.left + other.left, one.uturn + other.uturn,
-        one.low + other.low, one.high + other.high, np.minimum(one.cov + other.cov, 1.0),
-        {**one.why, **other.why}, one.undated + other.undated,
-    )  # fmt: skip
-
-
 def _zones(site: Site, month: Month, days: Mapping[str, Days]) -> dict[tuple[str, str], ZoneMonth]:
+    """Return the zones by place and id; of a board that follows another one laid over its."""
     found: dict[tuple[str, str], ZoneMonth] = {}
     for placement in site.placements:
         there = _there(placement, month)
-        first, last = month.t0_ms, month.t1_ms
-        of = {
-            at: day
-            for at, day in days.get(placement.dev, {}).items()
-            if there[min(max((at - first) // SLOT_MS, 0), month.slots - 1)] and at < last
-        }
+        of = days.get(placement.dev, {})
         for zone in sorted({zone for day in of.values() for zone in day.zones}):
             of_zone = {at: day.zones[zone] for at, day in of.items() if zone in day.zones}
-            found.setdefault((placement.place, zone), zone_month(of_zone, month))
+            key, made = (placement.place, zone), zone_month(of_zone, month, there)
+            before = found.get(key)
+            found[key] = made if before is None else later(before, made)
     return found
 
 

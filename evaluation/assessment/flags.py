@@ -5,7 +5,7 @@ look alike to a line.
 
 | code | when |
 |---|---|
-| loops | a slot counts `BUSY` times the median of its hour and more than `MANY` in, about as many out, and where a zone tells, people stayed under `SHORT_S` each |
+| loops | a slot counts `BUSY` times the median of its hour and more than `MANY` in, about as many out, and where a zone tells, people stayed less than `SHORT` of the usual time |
 | uturns | more than `UTURNS` of those who came turned round at the door |
 | out_of_hours | more than `MANY_OUT` people, and `SHARE_OUT` of all, came when it was closed |
 | imbalance | in and out differ by more than `IMBALANCE` of the larger one |
@@ -24,10 +24,10 @@ import numpy as np
 from evaluation.assessment.observed import Bools, DoorMonth, Floats, Ints
 from evaluation.assessment.site import SiteMonth
 
-BUSY = 4.0
+BUSY = 3.0
 MANY = 20
 BALANCED = 0.15
-SHORT_S = 60.0
+SHORT = 0.5
 UTURNS = 0.3
 MANY_OUT = 20
 SHARE_OUT = 0.05
@@ -72,9 +72,9 @@ def _loops(of: SiteMonth, door: DoorMonth, device: str) -> Iterator[Flag]:
         & (door.entered > BUSY * usual)
         & (np.abs(door.entered - door.left) <= BALANCED * more)
     )
-    stayed = _stayed_s(of, door.entered)
+    stayed = _stayed(of, door.entered)
     if stayed is not None:
-        odd &= stayed < SHORT_S
+        odd &= stayed < SHORT
     for day in np.unique(of.month.day[odd]).tolist():
         slots = odd & (of.month.day == day)
         people, times = int(door.entered[slots].sum()), int(slots.sum())
@@ -100,12 +100,16 @@ def _usual(of: SiteMonth, door: DoorMonth) -> Floats:
     return usual
 
 
-def _stayed_s(of: SiteMonth, entered: Ints) -> Ints | None:
+def _stayed(of: SiteMonth, entered: Ints) -> Floats | None:
+    """Return how long people stayed by slot, as a share of what is usual in the month."""
     zones = list(of.zones.values())
     if not zones:
         return None
     presence_ms: Ints = np.sum([zone.presence_ms for zone in zones], axis=0)
-    return presence_ms // 1000 // np.maximum(entered, 1)
+    each = presence_ms / np.maximum(entered, 1)
+    busy = of.is_open & (entered > 0)
+    usual = float(np.median(each[busy])) if busy.any() else 0.0
+    return each / usual if usual else None
 
 
 def _uturns(of: SiteMonth, door: DoorMonth, device: str) -> Iterator[Flag]:

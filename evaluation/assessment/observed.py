@@ -1,7 +1,8 @@
 """A month of a device or a zone as arrays of slots, put together from UTC days."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,30 +47,54 @@ class ZoneMonth:
     why: Mapping[int, str]
 
 
-def door_month(days: Mapping[int, DoorDay], month: Month) -> DoorMonth:
-    """Return the month from UTC days by their beginning in milliseconds."""
+def door_month(days: Mapping[int, DoorDay], month: Month, there: Bools | None = None) -> DoorMonth:
+    """Return the month from UTC days by their beginning in milliseconds.
+
+    there: the slots in which the device was at this place; None: all.
+    """
+    there = np.full(month.slots, fill_value=True) if there is None else there
     entered, left, uturn, low, high = (
-        _laid({at: getattr(day, name) for at, day in days.items()}, month).astype(np.int64)
+        _counts({at: getattr(day, name) for at, day in days.items()}, month, there)
         for name in ("entered", "left", "uturn", "low", "high")
     )
-    cov = _laid({at: day.cov for at, day in days.items()}, month)
+    cov = _laid({at: day.cov for at, day in days.items()}, month) * there
     why = _why({at: day.why for at, day in days.items()}, month, cov)
     undated = sum(day.undated for day in days.values())
     return DoorMonth(entered, left, uturn, low, high, cov, why, undated)
 
 
-def zone_month(days: Mapping[int, ZoneDay], month: Month) -> ZoneMonth:
+def zone_month(days: Mapping[int, ZoneDay], month: Month, there: Bools | None = None) -> ZoneMonth:
     """Return the month of a zone from UTC days; its kind is that of the last day."""
+    there = np.full(month.slots, fill_value=True) if there is None else there
     kind = days[max(days)].kind if days else "plain"
     presence_ms, used_ms, arrivals, peak = (
-        _laid({at: getattr(day, name) for at, day in days.items()}, month).astype(np.int64)
+        _counts({at: getattr(day, name) for at, day in days.items()}, month, there)
         for name in ("presence_ms", "used_ms", "arrivals", "peak")
     )
     waits = {at: [-1 if w is None else w for w in day.wait_ms] for at, day in days.items()}
-    wait_ms = _laid(waits, month, -1).astype(np.int64)
-    cov = _laid({at: day.cov for at, day in days.items()}, month)
+    wait_ms = np.where(there, _laid(waits, month, -1), -1).astype(np.int64)
+    cov = _laid({at: day.cov for at, day in days.items()}, month) * there
     why = _why({at: day.why for at, day in days.items()}, month, cov)
     return ZoneMonth(kind, presence_ms, used_ms, arrivals, peak, wait_ms, cov, why)
+
+
+@overload
+def later(one: DoorMonth, other: DoorMonth) -> DoorMonth: ...
+@overload
+def later(one: ZoneMonth, other: ZoneMonth) -> ZoneMonth: ...
+def later(one: Any, other: Any) -> Any:
+    """Return two that were at a place one after the other, as one."""
+    changed: dict[str, Any] = {
+        field.name: getattr(one, field.name) + getattr(other, field.name)
+        for field in fields(one)
+        if field.name not in {"kind", "cov", "why", "wait_ms"}
+    }
+    cov = np.minimum(one.cov + other.cov, 1.0)
+    # A reason stays only where the other one did not see either.
+    why = {slot: why for slot, why in {**one.why, **other.why}.items() if cov[slot] < 1}
+    if isinstance(one, ZoneMonth):
+        changed["wait_ms"] = np.maximum(one.wait_ms, other.wait_ms)
+    return replace(other, **changed, cov=cov, why=why)
 
 
 def joined(doors: list[DoorMonth]) -> DoorMonth:
@@ -93,6 +118,10 @@ def joined(doors: list[DoorMonth]) -> DoorMonth:
 def coverage(is_open: Bools, cov: Floats) -> float | None:
     """Return the share of the opening time that was looked at; None when never open."""
     return float(cov[is_open].mean()) if is_open.any() else None
+
+
+def _counts(days: Mapping[int, Sequence[float]], month: Month, there: Bools) -> Ints:
+    return np.where(there, _laid(days, month), 0).astype(np.int64)
 
 
 def _laid(days: Mapping[int, Sequence[float]], month: Month, empty: float = 0) -> Floats:
