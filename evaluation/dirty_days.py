@@ -40,8 +40,8 @@ def mark_all(database: Database) -> None:
     c = RECORDS.c
     of_records = select(c.dev, c.t0_ms - c.t0_ms % DAY_MS).distinct()
     with database.writing() as connection:
-        days = set(connection.execute(of_records).tuples().all())
-        days |= set(connection.execute(select(*DEVICE_DAYS.c["dev", "day_ms"])).tuples().all())
+        days = set(connection.execute(of_records).all())
+        days |= set(connection.execute(select(*DEVICE_DAYS.c["dev", "day_ms"])).all())
         mark_days(database, connection, days)
 
 

@@ -132,7 +132,7 @@ def _stale_days(connection: Connection, dev: str, month: Month) -> int:
     c = DEVICE_DAYS.c
     first = month.t0_ms // DAY_MS * DAY_MS
     query = select(c.day_ms, c.body).where(c.dev == dev, c.day_ms >= first, c.day_ms < month.t1_ms)
-    stored: dict[int, str] = dict(connection.execute(query).tuples().all())
+    stored: dict[int, str] = dict(connection.execute(query).all())
     empty = body_text(DeviceDayBody(None))
     return sum(
         stored.get(day_ms, empty) != body_text(made(connection, dev, day_ms, lines))
