@@ -15,6 +15,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from evaluation.batch import Batch, StreamKey
 from evaluation.database import Database
+from evaluation.dirty_days import mark
 from evaluation.errors import UnstorableError
 from evaluation.ingest import Key, Reading, rejected
 from evaluation.reused import keep_reused
@@ -93,6 +94,7 @@ class Store:
             if new < len(rows):
                 _compare_with_stored(connection, batch)
             kept = keep_reused(self._db, connection, batch)
+            mark(self._db, connection, rows)
             self._db.insert_new(connection, HEADS, batch.heads)
             # Sorted, so that two receivers with the same rejects cannot wait for each other.
             batch.rejects.sort(key=lambda row: str(row["digest"]))

@@ -8,7 +8,6 @@ from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, BinaryIO
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
 from rich.table import Table
@@ -22,8 +21,17 @@ from edge.station import mqtt_settings
 from edge.terminal import OUT, JsonOption, log_to_stderr
 from evaluation import reports
 from evaluation.database import Database
+from evaluation.month_verbs import add_month_verbs
 from evaluation.mqtt_link import SessionSettings
 from evaluation.mqtt_session import MqttSession
+from evaluation.options import (
+    DatabaseOption,
+    DevOption,
+    MonthArgument,
+    TenantOption,
+    ZoneOption,
+    zone_of,
+)
 from evaluation.receiver import ack_of
 from evaluation.service import run_until_stopped
 from evaluation.store import Store
@@ -41,14 +49,8 @@ cli = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+add_month_verbs(cli)
 
-DatabaseOption = Annotated[
-    str,
-    typer.Option(
-        envvar="EVALUATION_DATABASE",
-        help="sqlite:////path/file.db or postgresql://user@host/name. 数据库。",
-    ),
-]
 BrokerOption = Annotated[
     str, typer.Option(help="mqtts://host[:port]; mqtt:// is plain text, labs only. 消息服务器。")
 ]
@@ -63,12 +65,6 @@ PasswordOption = Annotated[
 ]
 LabOption = Annotated[
     bool, typer.Option("--insecure-lab", help="Allow plain text. 允许明文，仅限实验室。")
-]
-TenantOption = Annotated[str | None, typer.Option(help="Only this tenant. 仅此租户。")]
-DevOption = Annotated[str | None, typer.Option(help="Only this device. 仅此设备。")]
-MonthArgument = Annotated[str, typer.Argument(help="A month, e.g. 2026-01. 月份。")]
-ZoneOption = Annotated[
-    str, typer.Option(help="Where the month begins, e.g. Asia/Shanghai. 月份所用时区。")
 ]
 
 
@@ -124,7 +120,7 @@ def export(
 
     导出一个月的原始记录，每行一条，之后是签名摘要。
     """
-    of = reports.period(month, _zone(time_zone), tenant, dev)
+    of = reports.period(month, zone_of(time_zone), tenant, dev)
     with closing(Database(database)) as db:
         db.check()
         if out is None:
@@ -150,7 +146,7 @@ def sums(
 
     按设备和计数线汇总一个月，并列出缺失的记录。
     """
-    of = reports.period(month, _zone(time_zone), tenant, dev)
+    of = reports.period(month, zone_of(time_zone), tenant, dev)
     with closing(Database(database)) as db:
         db.check()
         found = reports.sums(db, of)
@@ -234,13 +230,6 @@ def _broker(
     if section.tls is not None:
         changes["tls"] = TlsSection(ca=ca, cert=cert, key=key)
     return mqtt_settings(MqttSection.model_validate(section.model_dump() | changes))
-
-
-def _zone(name: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
-        raise BadInputError(f"--time-zone {name}: is not known; e.g. Asia/Shanghai") from None
 
 
 def _print(found: reports.Sums) -> None:

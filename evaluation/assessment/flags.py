@@ -5,7 +5,7 @@ look alike to a line.
 
 | code | when |
 |---|---|
-| loops | a slot counts more than `BUSY` times the median of its hour and more than `MANY` in, about as many out, and where a zone tells, those who are more than usual stayed under `SHORT_S` each |
+| loops | a slot counts more than `BUSY` times the median of its hour and more than `MANY` in, about as many out, and where a zone tells, those who are more than usual stayed less than `SHORT` of the usual time |
 | uturns | more than `UTURNS` of those who came turned round at the door |
 | out_of_hours | more than `MANY_OUT` people, and `SHARE_OUT` of all, came when it was closed |
 | imbalance | in and out differ by more than `IMBALANCE` of the larger one |
@@ -29,10 +29,10 @@ from evaluation.assessment.words import Flag
 
 __all__ = ["Flag", "flags"]
 
-BUSY = 4.0
+BUSY = 3.0
 MANY = 20
 BALANCED = 0.15
-SHORT_S = 60.0
+SHORT = 0.5
 UTURNS = 0.3
 MANY_OUT = 20
 SHARE_OUT = 0.05
@@ -65,9 +65,9 @@ def _loops(of: SiteMonth, door: DoorMonth, device: str) -> Iterator[Flag]:
         & (door.entered > BUSY * usual)
         & (np.abs(door.entered - door.left) <= BALANCED * more)
     )
-    stayed_s = _stayed_s(of, door.entered - usual)
-    if stayed_s is not None:
-        odd &= stayed_s < SHORT_S
+    stayed = _stayed(of, door, usual)
+    if stayed is not None:
+        odd &= stayed < SHORT
     for day in np.unique(of.month.day[odd]).tolist():
         slots = odd & (of.month.day == day)
         people, times = int(door.entered[slots].sum()), int(slots.sum())
@@ -93,17 +93,24 @@ def _usual(of: SiteMonth, sums: Ints, cov: Floats) -> Floats:
     return usual
 
 
-def _stayed_s(of: SiteMonth, more: Floats) -> Floats | None:
-    """Return how long those who are more than usual stayed; None where no zone tells.
+def _stayed(of: SiteMonth, door: DoorMonth, usual: Floats) -> Floats | None:
+    """Return how long those who are more than usual stayed, as a share of a usual stay.
 
-    Who sits in the hall at that hour anyway does not make a walk in circles longer.
+    Who sits in the hall at that hour anyway does not make a walk in circles longer. None where
+    no zone tells.
     """
     zones = list(of.zones.values())
     if not zones:
         return None
     presence_ms: Ints = np.sum([zone.presence_ms for zone in zones], axis=0)
-    usual_ms = _usual(of, presence_ms, worst_cov(zones))
-    return (presence_ms - usual_ms) / 1000 / np.maximum(more, 1.0)
+    busy = of.is_open & (door.entered > 0)
+    if not busy.any():
+        return None
+    usual_stay_ms = float(np.median(presence_ms[busy] / door.entered[busy]))
+    if not usual_stay_ms:
+        return None
+    more_ms = presence_ms - _usual(of, presence_ms, worst_cov(zones))
+    return more_ms / np.maximum(door.entered - usual, 1.0) / usual_stay_ms
 
 
 def _uturns(of: SiteMonth, door: DoorMonth, device: str) -> Iterator[Flag]:

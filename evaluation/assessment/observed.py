@@ -1,7 +1,8 @@
 """A month of a device or a zone as arrays of slots, put together from UTC days."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,30 +54,60 @@ class ZoneMonth:
     due: Bools | None = None
 
 
-def door_month(days: Mapping[int, DoorDay], month: Month) -> DoorMonth:
-    """Return the month from UTC days by their beginning in milliseconds."""
+def door_month(days: Mapping[int, DoorDay], month: Month, there: Bools | None = None) -> DoorMonth:
+    """Return the month from UTC days by their beginning in milliseconds.
+
+    there: the slots in which the device was at this place, and due; None: all.
+    """
+    due, there = there, np.full(month.slots, fill_value=True) if there is None else there
     entered, left, uturn, low, high = (
-        _laid({at: getattr(day, name) for at, day in days.items()}, month).astype(np.int64)
+        _counts({at: getattr(day, name) for at, day in days.items()}, month, there)
         for name in ("entered", "left", "uturn", "low", "high")
     )
-    cov = _laid({at: day.cov for at, day in days.items()}, month)
+    cov = _laid({at: day.cov for at, day in days.items()}, month) * there
     why = _why({at: day.why for at, day in days.items()}, month, cov)
     undated = sum(day.undated for day in days.values())
-    return DoorMonth(entered, left, uturn, low, high, cov, why, undated)
+    return DoorMonth(entered, left, uturn, low, high, cov, why, undated, due)
 
 
-def zone_month(days: Mapping[int, ZoneDay], month: Month) -> ZoneMonth:
+def zone_month(days: Mapping[int, ZoneDay], month: Month, there: Bools | None = None) -> ZoneMonth:
     """Return the month of a zone from UTC days; its kind is that of the last day."""
+    due, there = there, np.full(month.slots, fill_value=True) if there is None else there
     kind = days[max(days)].kind if days else "plain"
     presence_ms, used_ms, arrivals, peak = (
-        _laid({at: getattr(day, name) for at, day in days.items()}, month).astype(np.int64)
+        _counts({at: getattr(day, name) for at, day in days.items()}, month, there)
         for name in ("presence_ms", "used_ms", "arrivals", "peak")
     )
     waits = {at: [-1 if w is None else w for w in day.wait_ms] for at, day in days.items()}
-    wait_ms = _laid(waits, month, -1).astype(np.int64)
-    cov = _laid({at: day.cov for at, day in days.items()}, month)
+    wait_ms = np.where(there, _laid(waits, month, -1), -1).astype(np.int64)
+    cov = _laid({at: day.cov for at, day in days.items()}, month) * there
     why = _why({at: day.why for at, day in days.items()}, month, cov)
-    return ZoneMonth(kind, presence_ms, used_ms, arrivals, peak, wait_ms, cov, why)
+    return ZoneMonth(kind, presence_ms, used_ms, arrivals, peak, wait_ms, cov, why, due)
+
+
+@overload
+def later(one: DoorMonth, other: DoorMonth) -> DoorMonth: ...
+@overload
+def later(one: ZoneMonth, other: ZoneMonth) -> ZoneMonth: ...
+def later(one: Any, other: Any) -> Any:
+    """Return two that were at a place one after the other, as one.
+
+    It is due from the first slot of both to the last: between two devices nobody looked.
+    """
+    changed: dict[str, Any] = {
+        field.name: getattr(one, field.name) + getattr(other, field.name)
+        for field in fields(one)
+        if field.name not in {"kind", "cov", "why", "wait_ms", "due"}
+    }
+    cov = np.minimum(one.cov + other.cov, 1.0)
+    # A reason stays only where the other one did not see either.
+    why = {slot: why for slot, why in {**one.why, **other.why}.items() if cov[slot] < 1}
+    if isinstance(one, ZoneMonth):
+        changed["wait_ms"] = np.maximum(one.wait_ms, other.wait_ms)
+    either = np.flatnonzero(due_of(one) | due_of(other))
+    numbers = np.arange(len(cov))
+    due = (numbers >= either.min(initial=len(cov))) & (numbers <= either.max(initial=-1))
+    return replace(other, **changed, cov=cov, why=why, due=due)
 
 
 def joined(doors: list[DoorMonth]) -> DoorMonth:
@@ -115,6 +146,10 @@ def coverage(is_open: Bools, cov: Floats) -> float | None:
     besides, are 95 %.
     """
     return round(float(cov[is_open].mean()), 6) if is_open.any() else None
+
+
+def _counts(days: Mapping[int, Sequence[float]], month: Month, there: Bools) -> Ints:
+    return np.where(there, _laid(days, month), 0).astype(np.int64)
 
 
 def _laid(days: Mapping[int, Sequence[float]], month: Month, empty: float = 0) -> Floats:

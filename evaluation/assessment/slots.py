@@ -102,18 +102,16 @@ class ZoneDay:
     why: dict[int, str] = field(default_factory=dict)
 
 
-def door_day(
-    readings: Iterable[LineReading], day_ms: int, lines: frozenset[str] | None = None
-) -> DoorDay:
-    """Return the visitors of the UTC day that begins at `day_ms`.
+def is_of_visitors(reading: LineReading, lines: frozenset[str] | None) -> bool:
+    """Return whether visitors pass this line. lines: those they do; None: all but staff's."""
+    return reading.audience != STAFF if lines is None else reading.line in lines
 
-    lines: those that visitors use; None: all that are not for staff.
-    """
+
+def door_day(readings: Iterable[LineReading], day_ms: int) -> DoorDay:
+    """Return the visitors of the UTC day that begins at `day_ms`."""
     day = DoorDay()
     covered: dict[str, dict[int, float]] = defaultdict(lambda: defaultdict(float))
     for each in sorted(readings, key=_in_time):
-        if each.audience == STAFF if lines is None else each.line not in lines:
-            continue
         if each.tq == UNSYNCED:
             if day_ms <= each.t0_ms < day_ms + DAY_MS:
                 day.undated += each.entered or 0

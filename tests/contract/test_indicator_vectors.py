@@ -173,7 +173,7 @@ def ask_door_day(vector):
         for each in vector["records"]
     ]  # fmt: skip
     lines = frozenset(vector["lines"]) if "lines" in vector else None
-    day = slots.door_day(readings, DAY_MS, lines)
+    day = slots.door_day([each for each in readings if slots.is_of_visitors(each, lines)], DAY_MS)
     return {
         "in": by_clock(day.entered), "low": by_clock(day.low), "high": by_clock(day.high),
         "cov": by_clock(day.cov), "undated": day.undated,
@@ -359,9 +359,10 @@ def all_held(made):
     return replace(made, registers=replace(made.registers, activities=activities))
 
 
-def stayed_with_who_is_there_anyway(of, more):
+def stayed_with_who_is_there_anyway(of, made, _):
     presence_ms = np.sum([each.presence_ms for each in of.zones.values()], axis=0)
-    return presence_ms / 1000 / np.maximum(more, 1.0)
+    stay_ms = presence_ms / np.maximum(made.entered, 1)
+    return stay_ms / np.median(stay_ms[of.is_open])
 
 
 HERE = sys.modules[__name__]
@@ -439,11 +440,11 @@ WITHOUT = {
     "flag:quiet_hours": [(outages, "QUIET", 0.0)],
     "flag:closed_days": [(flags, "CLOSED", inf)],
     "flag:register": [(flags, "REGISTER", inf)],
-    "usual_presence": [(flags, "_stayed_s", stayed_with_who_is_there_anyway)],
+    "usual_presence": [(flags, "_stayed", stayed_with_who_is_there_anyway)],
     "near:loops_many": [(flags, "MANY", 0)],
     "near:loops_busy": [(flags, "BUSY", 1.0)],
     "near:loops_balanced": [(flags, "BALANCED", 1.0)],
-    "near:loops_stayed": [(flags, "SHORT_S", inf)],
+    "near:loops_stayed": [(flags, "SHORT", inf)],
     "near:uturns": [(flags, "UTURNS", 0.0)],
     "near:uturns_few": [(flags, "FEWEST", 0)],
     "near:out_of_hours_many": [(flags, "MANY_OUT", 0)],

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from evaluation.assessment.composite import Assessment, assess
 from evaluation.assessment.flags import flags
-from evaluation.assessment.observed import DoorMonth, ZoneMonth, door_month, zone_month
+from evaluation.assessment.observed import DoorMonth, ZoneMonth, door_month, later, zone_month
 from evaluation.assessment.opening import SLOT_MS, Opening, month_of
 from evaluation.assessment.ranking import ranks
 from evaluation.assessment.registers import Activity, Cases, Ratings, Registers
@@ -217,15 +217,15 @@ def test_a_span_of_places_holds_the_true_one_and_knows_no_order(centres, random)
 
 
 lines = st.builds(
-    lambda line, t0, length, entered, of_all, cov, tq, audience: LineReading(
+    lambda line, t0, length, entered, of_all, cov, why, tq: LineReading(
         line, t0, t0 + length, entered, entered and entered // 2, entered and 0,
         entered and entered - entered // 3, entered and entered + of_all, cov if entered else 0.0,
-        "dark" if cov < 1 else None, tq, audience,
+        why, tq,
     ),
     st.sampled_from(["door", "side"]), st.integers(-DAY_MS, 2 * DAY_MS),
     st.integers(60_000, 4 * SLOT_MS), st.none() | counts, st.integers(0, 3),
-    st.floats(0, 1), st.sampled_from(["ntp", "redated", "unsynced"]),
-    st.sampled_from([None, "staff"]),
+    st.floats(0, 1), st.sampled_from(["dark", "covered", None]),
+    st.sampled_from(["ntp", "redated", "unsynced"]),
 )  # fmt: skip
 zones = st.builds(
     lambda name, kind, t0, length, n, cov: ZoneReading(
@@ -290,6 +290,40 @@ def test_a_month_of_a_zone_is_that_of_its_days():
     assert (made.kind, made.presence_ms.sum(), made.arrivals.sum()) == ("queue", 7, 3)
     assert np.flatnonzero(made.wait_ms >= 0).tolist() == [6, 7]
     assert np.flatnonzero(made.cov).tolist() == [6, 7]
+
+
+def days_of(month, first, last):
+    """A door that counts one in every slot of some days of the month, and is there then."""
+    there = (month.day >= first) & (month.day <= last)
+    starts = range(month.t0_ms, month.t1_ms, DAY_MS)
+    readings = {
+        at: [LineReading("door", at + n * SLOT_MS, at + (n + 1) * SLOT_MS, 1, 1, 0, 1, 1, 1.0)
+             for n in range(96)]
+        for at in starts
+    }  # fmt: skip
+    return door_month({at: door_day(of, at) for at, of in readings.items()}, month, there)
+
+
+def visits(*doors):
+    named = {str(number): door for number, door in enumerate(doors)}
+    return assess(SiteMonth("s", MONTH, IS_OPEN, 1000, named), SCHEME).rated[0].figure
+
+
+def test_a_board_that_follows_another_lacks_nothing_but_what_lies_between():
+    one, next_day, later_on = (days_of(MONTH, *days) for days in ((0, 9), (10, 27), (20, 27)))
+    whole = visits(later(one, next_day))
+    assert (whole.grade, whole.low) == (Grade.RELIABLE, whole.value)
+    assert whole.parts["seen"] == len(OPEN)
+    gap = visits(later(one, later_on))
+    assert gap.grade is Grade.NOT_RATED
+    assert gap.parts["coverage"] == round(float((MONTH.day[OPEN] // 10 != 1).mean()), 6)
+
+
+def test_a_second_door_lacks_nothing_before_it_was_there():
+    both = visits(days_of(MONTH, 0, 27), days_of(MONTH, 14, 27))
+    assert both.grade is Grade.RELIABLE
+    assert both.parts["seen"] == len(OPEN) + (MONTH.day[OPEN] >= 14).sum()
+    assert visits(days_of(MONTH, 14, 27)).grade is Grade.NOT_RATED
 
 
 BACK_TESTS = [
