@@ -76,9 +76,10 @@ def _days_unseen(of: SiteMonth, device: str, is_open: Bools, lacking: Floats) ->
     dates = ", ".join(f"{of.month.date_of(day):%m-%d}" for day in unseen.tolist())
     yield Flag(
         "days_unseen",
-        f"有 {len(unseen)} 个开放日完全没有观测（{dates}），按同一星期几的其他日子估算：请核实原因",
-        f"{len(unseen)} open days were not seen at all ({dates}) and are filled up from other days"
-        " of the same weekday: ask why",
+        f"有 {len(unseen)} 个开放日完全没有观测（{dates}）；"
+        "估算时按同一星期几的其他日子补上：请核实原因",
+        f"{len(unseen)} open days were not seen at all ({dates}); an estimate fills them up from"
+        " other days of the same weekday: ask why",
         source=device,
     )
 
