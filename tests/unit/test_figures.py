@@ -16,8 +16,8 @@ from evaluation.assessment.words import (
 
 
 @pytest.mark.parametrize(
-    "bounds", [(0.5, 0.6, 0.7), (0.5, 0.4, 0.45), (0.5, float("nan"), 0.7), (0.5, 0.4, float("inf")),
-               (None, 0.4, 0.6)],
+    "bounds", [(0.5, 0.6, 0.7), (0.5, 0.4, 0.45), (0.5, float("nan"), 0.7),
+               (0.5, 0.4, float("inf")), (None, 0.4, 0.6)],
 )  # fmt: skip
 def test_a_figure_without_its_range_cannot_be_made(bounds):
     value, low, high = bounds
