@@ -106,6 +106,15 @@ def quietest_days(_: Generator, truth: Ints, is_open: Bools, month: Month, share
     return is_open & np.isin(month.day, chosen)
 
 
+def after_quiet_mornings(
+    _: Generator, truth: Ints, is_open: Bools, month: Month, share: float
+) -> Bools:
+    """From eleven on, on the days whose mornings were the quietest for their weekday."""
+    morning = is_open & (month.minute < 11 * 60)
+    days = quietest_days(_, np.where(morning, truth, 0), is_open, month, min(1.0, share * 4 / 3))
+    return days & ~morning
+
+
 def quietest_hours(_: Generator, truth: Ints, is_open: Bools, month: Month, share: float) -> Bools:
     """The weekdays and hours to which fewest come, every week."""
     group = month.weekday * 24 + month.minute // 60
@@ -129,6 +138,7 @@ BY_CHANCE: dict[str, Outage] = {
 CHOSEN: dict[str, Outage] = {
     "quietest days, chosen": quietest_days,
     "quietest hours, chosen": quietest_hours,
+    "after quiet mornings, chosen": after_quiet_mornings,
 }
 
 

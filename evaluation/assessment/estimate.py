@@ -1,12 +1,16 @@
 """What probably happened while nobody was looking: the centre's own weekday and hour profile.
 
 A slot that was covered for a share c lacks the share 1 - c of what its weekday and hour usually
-bring, see `evaluation.assessment.profile`.
+bring, see `evaluation.assessment.profile`, times how busy that day was as far as it was seen. Of
+a day with `expected` visits in its covered time that is (k + seen) / (k + expected), where k is
+1 / spread**2: days differ by `spread`, and a few visits do not tell much (the mean of a gamma
+distribution after a Poisson count). A day that was not seen at all is a usual one.
 
 The range is 1.96 standard deviations of four errors that add up as independent ones do:
-- days differ: a whole day is busier or quieter than the profile says, so what is missing of one
-  day is off by one share, which does not cancel out inside the day;
-- the profile of a weekday is the mean of a few such days;
+- days differ: what is missing of one day is off by one share, which does not cancel out inside
+  the day; it is `spread` where nothing was seen, and less the more was seen of the day;
+- the profile of a weekday is the mean of a few such days; as far as a day was seen this cancels
+  out, because what was expected of it is off by the same;
 - chance: small numbers scatter (Poisson), both those that are missing and those that were seen;
 - what is borrowed from other weekdays and hours is off by as much as these lie from their fit.
 
@@ -60,6 +64,20 @@ class Counted:
     cov: Floats
 
 
+@dataclass(frozen=True, slots=True)
+class _Busy:
+    """How busy days were, by day: a factor of the profile, and the variance of it.
+
+    unknown: the share of the factor that was not seen; as far as a day was seen, an error of the
+    profile is in what was expected as well, and cancels out. spread: of days, relative.
+    """
+
+    factor: Floats
+    variance: Floats
+    unknown: Floats
+    spread: float
+
+
 def estimate(of: Counted, is_open: Bools, month: Month) -> Estimate:
     """Return a month's count in the opening hours; the unseen part from the profile."""
     seen = int(of.count[is_open].sum())
@@ -68,9 +86,10 @@ def estimate(of: Counted, is_open: Bools, month: Month) -> Estimate:
     if not lacking.any():
         return Estimate(seen, min(seen, least), max(seen, most), seen, 0.0)
     profile = profile_of(of.count, of.cov, is_open, month)
-    missing = lacking * profile.rate
+    busy = _busy(of, is_open, month, profile)
+    missing = lacking * profile.rate * busy.factor[month.day]
     filled, borrowed = float(missing.sum()), float(missing[~profile.is_own].sum())
-    margin = Z95 * sqrt(_variance(of, is_open, month, profile))
+    margin = Z95 * sqrt(_variance(of, is_open, month, profile, busy))
     value = seen + filled
     # Who was seen was there: the unseen part is not less than nobody.
     lowest = min(seen, least) + max(0.0, filled - margin)
@@ -78,22 +97,36 @@ def estimate(of: Counted, is_open: Bools, month: Month) -> Estimate:
     return Estimate(value, min(value, lowest), highest, seen, filled, borrowed)
 
 
-def _variance(of: Counted, is_open: Bools, month: Month, profile: Profile) -> float:
+def _busy(of: Counted, is_open: Bools, month: Month, profile: Profile) -> _Busy:
+    """Return how busy each day was, from its covered part."""
+    seen = np.where(is_open & (of.cov > 0), of.count, 0)
+    observed = np.bincount(month.day, seen, minlength=month.days)
+    covered = np.where(is_open, of.cov, 0.0) * profile.rate
+    expected: Floats = np.bincount(month.day, covered, minlength=month.days).astype(np.float64)
+    spread = _spread(of, is_open, month, profile)
+    if not spread:
+        return _Busy(np.ones(month.days), np.zeros(month.days), np.ones(month.days), 0.0)
+    alike = 1 / spread**2
+    factor: Floats = (alike + observed) / (alike + expected)
+    return _Busy(factor, factor / (alike + expected), alike / (alike + expected), spread)
+
+
+def _variance(of: Counted, is_open: Bools, month: Month, profile: Profile, busy: _Busy) -> float:
     """Return the sum of the four errors' variances, see the module."""
     lacking = np.where(is_open, 1 - of.cov, 0.0)
-    missing, weekday = lacking * profile.rate, weekdays(month)
-    spread = _spread(of, is_open, month, profile)
+    usual, weekday = lacking * profile.rate, weekdays(month)
     looked = np.bincount(month.day, np.where(is_open, of.cov, 0.0), minlength=month.days) > 0
     days_seen = np.maximum(1, np.bincount(weekday, looked, minlength=7))
-    by_day = np.bincount(month.day, missing, minlength=month.days)
-    by_weekday = np.bincount(weekday, by_day, minlength=7)
-    of_days = spread**2 * float((by_day**2).sum() + (by_weekday**2 / days_seen).sum())
+    by_day = np.bincount(month.day, usual, minlength=month.days)
+    by_weekday = np.bincount(weekday, by_day * busy.unknown, minlength=7)
+    of_days = float((by_day**2 * busy.variance).sum())
+    of_few = busy.spread**2 * float((by_weekday**2 / days_seen).sum())
     group = group_of(month)
     lacked, noise = np.bincount(group, lacking), np.zeros(int(group.max()) + 1)
     noise[group] = profile.noise
-    of_chance = float(missing.sum() + (lacked**2 * noise).sum())
-    borrowed = np.bincount(month.weekday, missing * profile.doubt, minlength=7)
-    return of_days + of_chance + float((borrowed**2).sum())
+    of_chance = float((by_day * busy.factor).sum() + (lacked**2 * noise).sum())
+    borrowed = np.bincount(month.weekday, usual * profile.doubt, minlength=7)
+    return of_days + of_few + of_chance + float((borrowed**2).sum())
 
 
 def _spread(of: Counted, is_open: Bools, month: Month, profile: Profile) -> float:

@@ -5,9 +5,10 @@
 | camera | the camera was covered, dark, blurred, frozen or moved for `HOUR` or more of the opening time |
 | days_unseen | `DAYS` or more open days were not seen at all |
 | same_hours | `LONG` or more was not seen, at least half of it at times of the week that were hardly seen at all |
+| quiet_days | `LONG` or more was not seen, and on `PARTLY` or more days that lack a quarter or more came `QUIETER` of the usual or fewer as far as they were seen |
 | quiet_hours | `LONG` or more was not seen, at times at which usually come `QUIET` of the average or fewer |
 
-The last three ask whether somebody chose: an outage that chooses is filled up with what it left
+The last four ask whether somebody chose: an outage that chooses is filled up with what it left
 out, see `evaluation.assessment.estimate`.
 """  # noqa: E501
 
@@ -17,7 +18,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from evaluation.assessment.observed import Bools, DoorMonth, Floats, due_of
-from evaluation.assessment.profile import profile_of
+from evaluation.assessment.profile import Profile, profile_of
 from evaluation.assessment.site import SiteMonth
 from evaluation.assessment.words import Flag
 
@@ -27,6 +28,9 @@ LONG = 8
 DAYS = 2
 MOSTLY = 0.5
 QUIET = 0.5
+PARTLY = 3
+QUARTER = 0.25
+QUIETER = 0.7
 _CAMERA = {
     "covered": ("被遮挡", "was covered"),
     "dark": ("太暗", "saw too little light"),
@@ -99,6 +103,7 @@ def _chosen(
             " of the week, which is filled up from other weekdays: ask why",
             source=device,
         )
+    yield from _quiet_days(of, door, device, is_open, profile)
     there = float((lacking * profile.rate).sum()) / lost
     usual = float(profile.rate[is_open].mean())
     if usual > 0 and there <= QUIET * usual:
@@ -110,3 +115,25 @@ def _chosen(
             f" in a quarter of an hour, {usual:.1f} on average): ask why",
             source=device,
         )
+
+
+def _quiet_days(
+    of: SiteMonth, door: DoorMonth, device: str, is_open: Bools, profile: Profile
+) -> Iterator[Flag]:
+    """Yield whether the days that were seen in part were quiet as far as they were seen."""
+    day, days = of.month.day, of.month.days
+    looked = np.where(is_open, door.cov, 0.0)
+    slots, seen = (np.bincount(day, each, minlength=days) for each in (is_open, looked))
+    partly = (seen > 0) & (slots - seen >= QUARTER * slots)
+    counted = np.bincount(day, np.where(is_open, door.entered, 0), minlength=days)[partly].sum()
+    usual = np.bincount(day, looked * profile.rate, minlength=days)[partly].sum()
+    if partly.sum() < PARTLY or counted > QUIETER * usual or not usual:
+        return
+    share = 100 * counted / usual
+    yield Flag(
+        "quiet_days",
+        f"有 {partly.sum()} 天只观测了一部分，看到的时段只有平常人次的 {share:.0f} %：请核实原因",
+        f"{partly.sum()} days were seen in part, and as far as they were seen {share:.0f} % of the"
+        " usual people came: ask why",
+        source=device,
+    )

@@ -330,6 +330,13 @@ def only_seen(counted, is_open, _):
     return estimate.Estimate(seen, seen, seen, seen, 0.0)
 
 
+def usual_days(of, is_open, month, profile):
+    """Every day as busy as the profile says, and no busier where it was seen."""
+    spread = estimate.UNKNOWN_SPREAD
+    ones = np.ones(month.days)
+    return estimate._Busy(ones, ones * spread**2, ones, spread)
+
+
 def best_door(doors):
     return np.max([each.cov for each in doors], axis=0)
 
@@ -404,6 +411,7 @@ WITHOUT = {
     # what was not seen
     "filled_up": [(flow, "estimate", only_seen)],
     "days_differ": [(estimate, "UNKNOWN_SPREAD", 0.0)],
+    "busy_day": [(estimate, "_busy", usual_days)],
     "own_hour": [(module, "group_of", lambda m: m.weekday * 24) for module in (profile, estimate)],
     "own_weekday": [
         (module, "group_of", lambda m: m.minute // 60) for module in (profile, estimate)
@@ -437,6 +445,7 @@ WITHOUT = {
     "flag:camera": [(outages, "HOUR", inf)],
     "flag:days_unseen": [(outages, "DAYS", inf)],
     "flag:same_hours": [(outages, "MOSTLY", inf)],
+    "flag:quiet_days": [(outages, "QUIETER", 0.0)],
     "flag:quiet_hours": [(outages, "QUIET", 0.0)],
     "flag:closed_days": [(flags, "CLOSED", inf)],
     "flag:register": [(flags, "REGISTER", inf)],
@@ -456,6 +465,8 @@ WITHOUT = {
     "near:days_unseen": [(outages, "DAYS", 1)],
     "near:same_hours": [(outages, "MOSTLY", 0.0)],
     "near:outage_long": [(outages, "LONG", 0.0)],
+    "near:quiet_days": [(outages, "QUIETER", 1.0)],
+    "near:quiet_days_few": [(outages, "PARTLY", 1)],
     "near:quiet_hours": [(outages, "QUIET", 1.0)],
     "near:closed_days": [(flags, "CLOSED", 1)],
     "near:register": [(flags, "REGISTER", 0.0)],
