@@ -6,20 +6,20 @@ transaction begins, and what an error means.
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, exc, inspect, select, text
+from sqlalchemy import Connection, Engine, Table, create_engine, event, exc, select, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects import sqlite as sqlite_dialect
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from edge.errors import BadInputError
+from evaluation import schema
 from evaluation.errors import StoreError, UnstorableError
-from evaluation.tables import METADATA, SCHEMA, SCHEMA_VERSION
 
 EXAMPLES = "sqlite:////var/lib/evaluation/records.db or postgresql://user@host/name"
 INSTALL = "pip install 'lobbycount[evaluation]'"
@@ -98,6 +98,28 @@ class Database:
         keep = {"preserve_rowcount": True}  # else the count of an INSERT is thrown away
         return connection.execute(statement, rows, execution_options=keep).rowcount
 
+    def upsert(
+        self,
+        connection: Connection,
+        table: Table,
+        rows: list[dict[str, Any]],
+        changes: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Insert the rows; of those whose key is there already change the columns.
+
+        changes: expressions by column; None: every column gets the new value.
+        """
+        if not rows:
+            return
+        statement = self._insert(table)
+        if changes is None:
+            keys = {column.name for column in table.primary_key}
+            changes = {name: statement.excluded[name] for name in rows[0] if name not in keys}
+        statement = statement.on_conflict_do_update(
+            index_elements=list(table.primary_key), set_=dict(changes)
+        )
+        connection.execute(statement, rows)
+
     def prepare(self) -> None:
         """Make the tables, or check that they are of this version.
 
@@ -106,43 +128,28 @@ class Database:
         with self.writing() as connection:
             if not self.is_sqlite:
                 connection.execute(select(text(f"pg_advisory_xact_lock({_SCHEMA_LOCK})")))
-            version = self._version(connection)
-            METADATA.create_all(connection)  # also what a later version has beside the others
-            if version is None:
-                connection.execute(SCHEMA.insert().values(id=1, version=SCHEMA_VERSION))
+            schema.bring_up_to_date(connection, self.address)
 
     def check(self) -> None:
         """Check that there are tables to read. Raises StoreError or BadInputError."""
         if self.is_sqlite and not Path(self._url.database or "").is_file():
             raise BadInputError(f"{self.address}: there is no such file; e.g. {EXAMPLES}")
         with self.reading() as connection:
-            if self._version(connection) is None:
-                raise BadInputError(
-                    f"{self.address}: holds no records; is it the database that"
-                    " `evaluation receive` writes to?"
-                )
+            found = schema.version(connection, self.address)
+        if found is None:
+            raise BadInputError(
+                f"{self.address}: holds no records; is it the database that"
+                " `evaluation receive` writes to?"
+            )
+        if found != schema.newest():
+            raise BadInputError(
+                f"{self.address}: has schema {found}, this version needs {schema.newest()};"
+                " start `evaluation receive` of this version once, it brings it up to date"
+            )
 
     def close(self) -> None:
         """Close every connection; idempotent."""
         self._engine.dispose()
-
-    def _version(self, connection: Connection) -> int | None:
-        names = set(inspect(connection).get_table_names())
-        if SCHEMA.name not in names:
-            foreign = sorted(names & set(METADATA.tables))
-            if foreign:
-                raise BadInputError(
-                    f"{self.address}: has a table {foreign[0]!r} of something else;"
-                    " give the records a database of their own"
-                )
-            return None
-        version = connection.execute(select(SCHEMA.c.version)).scalar_one_or_none()
-        if version is None or version > SCHEMA_VERSION:
-            raise BadInputError(
-                f"{self.address}: has schema {version}, this version reads {SCHEMA_VERSION};"
-                " install the version that wrote it"
-            )
-        return int(version)
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -187,6 +194,7 @@ def _set_up_sqlite(connection: Any, _: ConnectionPoolEntry) -> None:
     connection.isolation_level = None  # or the driver begins transactions of its own
     _change_to_wal(connection)
     connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
 
 
 def _change_to_wal(connection: Any) -> None:

@@ -7,7 +7,7 @@ dropped: which of the boards is the wrong one only people can tell.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, inspect, select, tuple_
+from sqlalchemy import Connection, func, select, tuple_
 from sqlalchemy.sql.elements import ColumnElement
 
 from evaluation.database import Database
@@ -50,8 +50,6 @@ def shared_packages(
     connection: Connection, *which: ColumnElement[bool]
 ) -> tuple[SharedPackage, ...]:
     """Return the packages with more than one stream of those chosen."""
-    if not inspect(connection).has_table(CONTINUED.name):
-        return ()  # of a database that an earlier version made
     shared = select(*_OF).where(*which).group_by(*_OF).having(func.count() > 1)
     query = select(*_OF, CONTINUED.c.stream).where(*which, tuple_(*_OF).in_(shared))
     streams: dict[tuple[str, str], list[str]] = {}

@@ -15,6 +15,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from evaluation.batch import Batch, StreamKey
 from evaluation.database import Database
+from evaluation.dirty_days import mark
 from evaluation.errors import UnstorableError
 from evaluation.ingest import Key, Reading, rejected
 from evaluation.reused import keep_reused
@@ -97,6 +98,7 @@ class Store:
             if new < len(rows):
                 _compare_with_stored(connection, batch)
             kept = keep_reused(self._db, connection, batch)
+            mark(self._db, connection, rows)
             self._db.insert_new(connection, HEADS, batch.heads)
             shared = store_continued(self._db, connection, batch.continued)
             # Sorted, so that two receivers with the same rejects cannot wait for each other.

@@ -14,7 +14,6 @@ from sqlalchemy import (
     Column,
     Float,
     Index,
-    Integer,
     LargeBinary,
     MetaData,
     Table,
@@ -25,7 +24,6 @@ from sqlalchemy import (
 from edge.records import CountRecord
 from evaluation.ingest import Head, Reading, Reject, Sealed
 
-SCHEMA_VERSION = 1
 MOST_REASON = 500
 """Characters of a reason that are kept."""
 
@@ -35,13 +33,6 @@ METADATA = MetaData()
 def _numbers(*names: str) -> list[Column[int]]:
     return [Column(name, BigInteger) for name in names]
 
-
-SCHEMA = Table(
-    "schema_version",
-    METADATA,
-    Column("id", Integer, primary_key=True, autoincrement=False),
-    Column("version", Integer, nullable=False),
-)
 
 STREAMS = Table(
     "streams",
@@ -79,8 +70,10 @@ RECORDS = Table(
     Column("chain", Text, nullable=False),
     Column("body", Text, nullable=False),
     Column("received_ms", BigInteger, nullable=False),
+    Column("audience", Text),
 )
 Index("records_t0", RECORDS.c.t0_ms)
+Index("records_dev_t0", RECORDS.c.dev, RECORDS.c.t0_ms)
 
 HEADS = Table(
     "heads",
@@ -97,7 +90,7 @@ HEADS = Table(
 )
 
 CONTINUED = Table(
-    "continued",  # later than the others: an older database gets it from the next `receive`
+    "continued",
     METADATA,
     Column("dev", Text, primary_key=True),
     Column("package", Text, primary_key=True),
@@ -139,6 +132,7 @@ def record_row(sealed: Sealed, tenant: str, received_ms: int) -> Row:
     if isinstance(record, CountRecord):
         row |= {name: getattr(record, name) for name in (*_OF_LINE, *_MORE_OF_LINE)}
         row |= {"count_in": record.entered, "count_out": record.left}
+        row |= {"audience": _text(record.raw.get("audience"))}
         return row
     row |= {name: getattr(record, name) for name in _OF_ZONE}
     return row | {f"{name}_ms": _milliseconds(getattr(record, f"{name}_s")) for name in _TIMES}
@@ -183,6 +177,10 @@ def reject_row(reject: Reject, reading: Reading, received_ms: int) -> Row:
 
 def _digest(*parts: bytes) -> str:
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def _milliseconds(seconds: float | None) -> int | None:

@@ -8,7 +8,6 @@ from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, BinaryIO
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
 from rich.table import Table
@@ -28,8 +27,17 @@ from evaluation.broker_options import (
     broker_settings,
 )
 from evaluation.database import Database
+from evaluation.month_verbs import add_month_verbs
 from evaluation.mqtt_link import SessionSettings
 from evaluation.mqtt_session import MqttSession
+from evaluation.options import (
+    DatabaseOption,
+    DevOption,
+    MonthArgument,
+    TenantOption,
+    ZoneOption,
+    zone_of,
+)
 from evaluation.receiver import ack_of
 from evaluation.service import run_until_stopped
 from evaluation.store import Store
@@ -49,20 +57,7 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
 )
 cli.add_typer(update_cli, name="update")
-
-DatabaseOption = Annotated[
-    str,
-    typer.Option(
-        envvar="EVALUATION_DATABASE",
-        help="sqlite:////path/file.db or postgresql://user@host/name. 数据库。",
-    ),
-]
-TenantOption = Annotated[str | None, typer.Option(help="Only this tenant. 仅此租户。")]
-DevOption = Annotated[str | None, typer.Option(help="Only this device. 仅此设备。")]
-MonthArgument = Annotated[str, typer.Argument(help="A month, e.g. 2026-01. 月份。")]
-ZoneOption = Annotated[
-    str, typer.Option(help="Where the month begins, e.g. Asia/Shanghai. 月份所用时区。")
-]
+add_month_verbs(cli)
 
 
 @cli.command()
@@ -117,7 +112,7 @@ def export(
 
     导出一个月的原始记录，每行一条，之后是签名摘要。
     """
-    of = reports.period(month, _zone(time_zone), tenant, dev)
+    of = reports.period(month, zone_of(time_zone), tenant, dev)
     with closing(Database(database)) as db:
         db.check()
         if out is None:
@@ -143,7 +138,7 @@ def sums(
 
     按设备和计数线汇总一个月，并列出缺失的记录。
     """
-    of = reports.period(month, _zone(time_zone), tenant, dev)
+    of = reports.period(month, zone_of(time_zone), tenant, dev)
     with closing(Database(database)) as db:
         db.check()
         found = reports.sums(db, of)
@@ -202,13 +197,6 @@ def _filters(tenant: str | None, share: str | None) -> tuple[str, ...]:
     except ValueError as error:
         raise BadInputError(str(error)) from None
     return tuple(f"{group}pc/v1/{who}/+/{leaf}" for leaf in ("counts", "head"))
-
-
-def _zone(name: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
-        raise BadInputError(f"--time-zone {name}: is not known; e.g. Asia/Shanghai") from None
 
 
 def _print(found: reports.Sums) -> None:

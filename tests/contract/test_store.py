@@ -402,13 +402,13 @@ def test_what_is_committed_is_on_the_disk_whatever_the_default(database_url, row
 
 
 def test_a_newer_schema_is_not_touched(database, rows):
-    rows("UPDATE schema_version SET version = 99")
-    with pytest.raises(BadInputError, match="schema 99"):
+    rows("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(BadInputError, match="schema 9999"):
         database.prepare()
 
 
 def test_tables_of_something_else_are_not_touched(database_url, database, rows):
-    rows("DROP TABLE schema_version")
+    rows("DROP TABLE alembic_version")
     with pytest.raises(BadInputError, match="of something else"):
         database.prepare()
 

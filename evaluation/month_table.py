@@ -1,0 +1,47 @@
+"""A month on a terminal: best places first, what is not rated last and with its reason."""
+
+from rich.table import Column, Table
+
+from evaluation.assessment.words import GRADE_WORDS, REASON_WORDS, Grade, Reason
+from evaluation.month_report import Report
+
+
+def table_of(found: Report) -> Table:
+    """Return the centres of a report, by size class and place."""
+    sections = ("flow", "project", "service")
+    title = f"{found['tenant']} {found['month']} · {found['scheme']['name']}"
+    table = Table(Column("site", no_wrap=True), title=title)
+    for name in ("class", "rank", "score"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("")
+    for name in (*sections, "flags"):
+        table.add_column(name, justify="right", max_width=7)
+    table.add_column("name", overflow="ellipsis")
+    for site in sorted(found["sites"], key=_order):
+        score = site["score"]
+        words = GRADE_WORDS[Grade(score["grade"])][0]
+        if score["value"] is None and score["reason"]:
+            words += f"（{REASON_WORDS[Reason(score['reason'])][0]}）"
+        points = (_points(site["sections"][each]) for each in sections)
+        table.add_row(
+            site["site"], site["size_class"] or "-", _rank(site["rank"]), _points(score), words,
+            *points, str(len(site["flags"]) or ""), site["name"],
+        )  # fmt: skip
+    return table
+
+
+def _order(site: Report) -> tuple[str, int, float]:
+    rank, score = site["rank"], site["score"]["value"]
+    return site["size_class"] or "~", rank[0] if rank else 10**6, -(score or 0)
+
+
+def _rank(rank: list[int] | None) -> str:
+    if rank is None:
+        return "-"
+    best, worst, of = rank
+    return f"{best}/{of}" if best == worst else f"{best}-{worst}/{of}"
+
+
+def _points(figure: Report) -> str:
+    value = figure["value"]
+    return "-" if value is None else f"{value:.1f}"
