@@ -71,6 +71,7 @@ def test_a_database_of_before_is_brought_up_to_date_and_keeps_its_records(databa
     with engine.connect() as connection:
         found = connection.execute(text("SELECT line, audience FROM records ORDER BY seq")).all()
         [(body,)] = connection.execute(text("SELECT body FROM device_days")).all()
+        assert connection.execute(text("SELECT count(*) FROM continued")).scalar() == 0
         version = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
     assert [tuple(row) for row in found] == [("door", None), ("back", "staff")]
     assert sum(json.loads(body)["door"]["entered"]) == 3

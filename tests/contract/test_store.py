@@ -494,16 +494,3 @@ def test_a_package_that_two_streams_go_on_from_is_told_once_and_in_its_months(da
     assert shared_in(database, "2026-02", dev="d2") == ()
     assert shared_in(database, "2026-02", tenant="other") == ()
     assert shared_in(database, "2026-03") == ()
-
-
-def test_a_database_of_before_gets_what_it_lacks(database_url):
-    with closing(Database(database_url)) as database:
-        database.prepare()
-        with create_engine(
-            database_url.replace("postgresql:", "postgresql+psycopg:")
-        ).begin() as db:
-            db.execute(text("DROP TABLE continued"))
-        db.engine.dispose()
-        assert shared_in(database, "2026-01") == ()
-        database.prepare()
-        assert Store(database).commit([goes_on(STREAM)], JANUARY).shared == ()
