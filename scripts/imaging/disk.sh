@@ -26,20 +26,25 @@ make_disk() {
   ext4 lc-root $ROOT_UUID $root_mib "$TREE" "$work/root.img" './boot/*-arm64' './boot/firmware/*' './opt/lobbycount/*'
   app_at=$((1 + BOOT_MIB + root_mib)) data_at=$((1 + BOOT_MIB + root_mib + APP_MIB))
   rm -f "$IMAGE" && truncate -s $((data_at + DATA_MIB + 1))M "$IMAGE"
-  sfdisk --quiet "$IMAGE" <<TABLE
-label: dos
-label-id: $LABEL_ID
-start=1MiB, size=${BOOT_MIB}MiB, type=$([ "$VARIANT" = pi ] && echo c || echo ef), bootable
-start=$((1 + BOOT_MIB))MiB, size=${root_mib}MiB, type=83
-start=${app_at}MiB, size=${APP_MIB}MiB, type=83
-start=${data_at}MiB, size=${DATA_MIB}MiB, type=83
-TABLE
+  partition_table $root_mib | sfdisk --quiet "$IMAGE"
   into_image "$work/boot.img" 1
   into_image "$work/root.img" $((1 + BOOT_MIB))
   into_image "$work/app.img" $app_at
   into_image "$work/data.img" $data_at
   "$PYTHON" "$ROOT/scripts/imaging/sbom.py" "$TREE" --name "lobbycount-$VARIANT" >"$OUT/lobbycount-$VARIANT.cdx.json"
   rm -rf "$work"
+}
+
+# What sfdisk is told, for a root of so many MiB.
+partition_table() {
+  local at=1 size type=ef number=0
+  [ "$VARIANT" = virt ] || type=c
+  printf 'label: dos\nlabel-id: %s\n' $LABEL_ID
+  for size in $BOOT_MIB "$1" $APP_MIB $DATA_MIB; do
+    number=$((number + 1))
+    printf 'start=%dMiB, size=%dMiB, type=%s\n' $at "$size" "$([ $number = 1 ] && echo "$type, bootable" || echo 83)"
+    at=$((at + size))
+  done
 }
 
 into_image() { dd if="$1" of="$IMAGE" bs=1M seek="$2" conv=notrunc,sparse status=none; }

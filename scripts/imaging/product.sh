@@ -7,8 +7,8 @@ PLATFORMS=(manylinux_2_28_aarch64 manylinux_2_27_aarch64 manylinux_2_24_aarch64 
 FOR_ARM64=(--python-version 3.11 --implementation cp --abi cp311 --abi abi3 --abi none --only-binary=:all:)
 for platform in "${PLATFORMS[@]}"; do FOR_ARM64+=(--platform "$platform"); done
 
-# /opt/lobbycount is a partition of its own: the slot `a`, `current` and `bin` that lead to it, and the
-# wheels it was made of, so that an update brings only those that are new.
+# /opt/lobbycount is a partition of its own: the slot `a`, the links that lead to it (`current` runs,
+# `confirmed` is known to work), and the wheels it was made of, so that an update brings only new ones.
 install_product() {
   local app="$TREE/opt/lobbycount" pip=("$PYTHON" -m pip --quiet --disable-pip-version-check --no-input) site
   site="$app/a/lib/python3.11/site-packages"
@@ -39,6 +39,7 @@ put_to_use() (
   . "$ROOT/scripts/installing/program.sh"
   printf '%s 3.11' "$(source_hash)" >"$HOME_DIR/a/$STAMP"
   point_to a
+  ln -sfn a "$HOME_DIR/confirmed"
 )
 
 # The links are what `systemctl enable` makes; a unit for one of several cameras waits for its name.
