@@ -18,7 +18,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from imaging.card import not_grown, on_card, seed, sh, taken_out
+from imaging.card import not_grown, on_card, provisioned, seed, sh, taken_out
 from imaging.received import Received, verdict
 
 FIRMWARE = "/usr/share/qemu-efi-aarch64/QEMU_EFI.fd"
@@ -85,13 +85,13 @@ def main() -> None:
                 ["mosquitto_sub", "-p", str(PORT), "-q", "1", "-F", "%t %p", "-t", "pc/v1/#"],
                 stdout=out,
             ))  # fmt: skip
-        campaign(card, folder, received, options.pulls, children)
+        faults = campaign(card, folder, received, options.pulls, children)
     finally:
         for child in children:
             child.kill()
     partition = taken_out(card, folder)
     rows = on_card(partition, folder)
-    faults = verdict(received.records(), rows) + not_grown(card, partition)
+    faults += verdict(received.records(), rows) + not_grown(card, partition)
     partition.unlink()
     streams = {record["stream"] for record in received.records()}
     print(f"{len(received.records())} records received, {len(rows)} on the card, "
@@ -101,13 +101,16 @@ def main() -> None:
     print(f"{options.pulls} power pulls: no record lost, none that differs")
 
 
-def campaign(card: Path, folder: Path, received: Received, pulls: int, children: list[Any]) -> None:
+def campaign(
+    card: Path, folder: Path, received: Received, pulls: int, children: list[Any]
+) -> list[str]:
     """Boot once for the evidence, then pull the power while it counts, then boot a last time.
 
     The machine's clock begins so that an interval closes while it counts, each time the next
     one; the power goes around that: before, while and after its records are written, sent and
-    confirmed.
+    confirmed. Returns what the first start left undone.
     """
+    faults: list[str] = []
     first = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
     lead_s, usual_s = FIRST_LEAD_S, SETTLED_S
     for boot in range(pulls + 1):
@@ -132,7 +135,9 @@ def campaign(card: Path, folder: Path, received: Received, pulls: int, children:
             f" {len(received.records())} so far",
             flush=True,
         )
+        faults += provisioned(card) if boot == 0 else []
         lead_s, usual_s = up_s + SETTLED_S, arrives_s or usual_s
+    return faults
 
 
 def until(

@@ -89,7 +89,7 @@ ext4() {
   for pattern in "${@:6}"; do without+=("--exclude=$pattern"); done
   memory="$(mktemp -d)"
   mount -t tmpfs -o size=4G,mode=0755 lobbycount-image "$memory"
-  tar -C "$tree" --sort=name --numeric-owner --xattrs --xattrs-include='*' "${without[@]}" -cf - . | tar -C "$memory" --numeric-owner --xattrs --xattrs-include='*' -xpf -
+  tar -C "$tree" --one-file-system --sort=name --numeric-owner --xattrs --xattrs-include='*' "${without[@]}" -cf - . | tar -C "$memory" --numeric-owner --xattrs --xattrs-include='*' -xpf -
   find "$memory" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
   rm -f "$image" && truncate -s "${mib}M" "$image"
   mke2fs -q -t ext4 -L "$label" -U "$uuid" -d "$memory" -m 1 \

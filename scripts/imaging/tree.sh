@@ -43,6 +43,7 @@ finish_tree() {
   ln -sf /dev/null "$units/apt-daily-upgrade.timer"
   ln -sf /dev/null "$units/dpkg-db-backup.timer"
   ln -sf /dev/null "$units/e2scrub_all.timer"
+  rm -f "$TREE/etc/NetworkManager/dispatcher.d/01-ifupdown"  # of a package that is not here
   mkdir -p "$units/multi-user.target.wants" "$units/sysinit.target.wants"
   ln -sf /lib/systemd/system/systemd-resolved.service "$units/multi-user.target.wants/"
   rm -rf "$TREE"/var/cache/{apt,ldconfig,debconf}/* "$TREE"/var/lib/apt/lists/* "$TREE"/var/log/* \
