@@ -59,9 +59,12 @@ def provisioned(image: Path) -> list[str]:
     later starts need not read it again.
     """
     boot = f"{image}@@{BOOT_BEGIN_BYTES}"
-    told = sh("mtype", "-i", boot, "::provision-result.txt")
     sh("mdel", "-i", boot, "::provision.yaml")
-    return [] if "WRONG" in told and "ca.pem" in told else [f"provision-result.txt: {told}"]
+    names = sh("mdir", "-b", "-i", boot, "::")
+    if "provision-result.txt" not in names:
+        return [f"provisioning left no result on the boot partition: {names.split()}"]
+    told = sh("mtype", "-i", boot, "::provision-result.txt")
+    return [] if "WRONG" in told and "ca.pem" in told else [f"provision-result.txt says {told}"]
 
 
 def taken_out(image: Path, folder: Path) -> Path:
