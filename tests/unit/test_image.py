@@ -151,3 +151,46 @@ def test_only_a_partition_can_grow():
     done = subprocess.run([GROW, "/dev/null"], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "/dev/null is no partition, e.g. /dev/mmcblk0p4" in done.stderr
+
+
+@pytest.fixture
+def product(tmp_path):
+    """Run functions of product.sh on an empty tree, and return the tree."""
+    tree = tmp_path / "tree"
+    (tree / "opt/lobbycount/a/bin").mkdir(parents=True)
+    (tree / "etc/systemd/system").mkdir(parents=True)
+    (tree / "etc/udev/rules.d").mkdir(parents=True)
+
+    def run(commands):
+        head = f"set -euo pipefail; PATH=$PATH:{SYSTEM_PATH}; ROOT={SCRIPTS.parent} TREE={tree}"
+        source = f"{head}; . {SCRIPTS}/imaging/product.sh; {commands}"
+        subprocess.run(["bash", "-c", source], check=True)
+        return tree
+
+    return run
+
+
+def test_the_slots_are_laid_out_as_the_installer_and_the_updater_expect(product):
+    home = product("put_to_use $TREE/opt/lobbycount") / "opt/lobbycount"
+    links = {path.name: str(path.readlink()) for path in home.iterdir() if path.is_symlink()}
+    assert links == {"current": "a", "confirmed": "a", "bin": "current/bin"}
+    assert (home / "a" / ".source").read_text().endswith(" 3.11")
+
+
+def test_units_start_at_boot_unless_they_wait_for_a_name(product):
+    units = product("install_units") / "etc/systemd/system"
+    assert (units / "lobbycount@.service").is_file()
+    wanted = {path.name for path in units.glob("*.wants/*")}
+    assert {"lobbycount.service", "lobbycount-provision.service"} <= wanted
+    assert not [name for name in wanted if "@" in name]
+    assert all(path.resolve().is_file() for path in units.glob("*.wants/*"))
+
+
+def test_only_the_keys_that_were_given_are_trusted(product, tmp_path):
+    key = tmp_path / "release.pem"
+    key.write_text("-----BEGIN PUBLIC KEY-----\n")
+    put = f"UPDATE_KEYS=({key}); install_update_keys; UPDATE_KEYS=(); "
+    keys = product(put) / "opt/lobbycount/update-keys"
+    assert [path.name for path in keys.iterdir()] == ["release.pem"]
+    product("UPDATE_KEYS=(); install_update_keys")
+    assert list(keys.iterdir()) == []
