@@ -5,34 +5,46 @@ LABEL_ID=0x6c6f6262  # of the partition table; every identity is fixed, so that 
 BOOT_ID=4c435054
 ROOT_UUID=6c6f6262-7963-4f75-8e74-000000000001
 DATA_UUID=6c6f6262-7963-4f75-8e74-000000000002
+APP_UUID=6c6f6262-7963-4f75-8e74-000000000003
 BOOT_MIB=256
-DATA_MIB=1024  # the quota of outbox and statistics: what fills it leaves the system alone
+APP_MIB=1536  # two slots of 430 MB, their wheels, and a bundle with what pip unpacks of it
+DATA_MIB=1024  # at least: it grows to the card. What fills it leaves the system alone
 
 make_disk() {
-  local work="$OUT/work-$VARIANT" root_mib data_at
-  rm -rf "$work" && mkdir -p "$work/boot" "$work/data"/{etc,state,timesync}
+  local work="$OUT/work-$VARIANT" root_mib app_at data_at
+  rm -rf "$work" && mkdir -p "$work/boot" "$work/data"/{etc,state,timesync,network}
   say "Partitions"
   boot_files "$work/boot"
   boot_partition "$work/boot" "$work/boot.img"
   chown 990:990 "$work/data/state" "$work/data/etc"
   chmod 750 "$work/data/state" "$work/data/etc"
+  chmod 700 "$work/data/network"
   ext4 lc-data $DATA_UUID $DATA_MIB "$work/data" "$work/data.img"
-  root_mib=$(($(du -sm --apparent-size "$TREE" | cut -f1) * 115 / 100 + 64))
-  ext4 lc-root $ROOT_UUID $root_mib "$TREE" "$work/root.img" without-boot
-  data_at=$((1 + BOOT_MIB + root_mib))
+  install_update_keys
+  ext4 lc-app $APP_UUID $APP_MIB "$TREE/opt/lobbycount" "$work/app.img"
+  root_mib=$(($(du -sm --apparent-size --exclude="$TREE/opt/lobbycount/*" --exclude="$TREE/boot/*" "$TREE" | cut -f1) * 115 / 100 + 64))
+  ext4 lc-root $ROOT_UUID $root_mib "$TREE" "$work/root.img" './boot/*-arm64' './boot/firmware/*' './opt/lobbycount/*'
+  app_at=$((1 + BOOT_MIB + root_mib)) data_at=$((1 + BOOT_MIB + root_mib + APP_MIB))
   rm -f "$IMAGE" && truncate -s $((data_at + DATA_MIB + 1))M "$IMAGE"
-  sfdisk --quiet "$IMAGE" <<TABLE
-label: dos
-label-id: $LABEL_ID
-start=1MiB, size=${BOOT_MIB}MiB, type=$([ "$VARIANT" = pi ] && echo c || echo ef), bootable
-start=$((1 + BOOT_MIB))MiB, size=${root_mib}MiB, type=83
-start=${data_at}MiB, size=${DATA_MIB}MiB, type=83
-TABLE
+  partition_table $root_mib | sfdisk --quiet "$IMAGE"
   into_image "$work/boot.img" 1
   into_image "$work/root.img" $((1 + BOOT_MIB))
+  into_image "$work/app.img" $app_at
   into_image "$work/data.img" $data_at
   "$PYTHON" "$ROOT/scripts/imaging/sbom.py" "$TREE" --name "lobbycount-$VARIANT" >"$OUT/lobbycount-$VARIANT.cdx.json"
   rm -rf "$work"
+}
+
+# What sfdisk is told, for a root of so many MiB.
+partition_table() {
+  local at=1 size type=ef number=0
+  [ "$VARIANT" = virt ] || type=c
+  printf 'label: dos\nlabel-id: %s\n' $LABEL_ID
+  for size in $BOOT_MIB "$1" $APP_MIB $DATA_MIB; do
+    number=$((number + 1))
+    printf 'start=%dMiB, size=%dMiB, type=%s\n' $at "$size" "$([ $number = 1 ] && echo "$type, bootable" || echo 83)"
+    at=$((at + size))
+  done
 }
 
 into_image() { dd if="$1" of="$IMAGE" bs=1M seek="$2" conv=notrunc,sparse status=none; }
@@ -68,14 +80,16 @@ boot_partition() {
   done
 }
 
-# ext4 LABEL UUID MIB TREE IMAGE [without-boot]: mke2fs takes the entries of a folder in the order the
-# file system gives them, so the tree goes through memory, where that order follows from ours.
+# ext4 LABEL UUID MIB TREE IMAGE [WITHOUT…]: mke2fs takes the entries of a folder in the order the file
+# system gives them, so the tree goes through memory, where that order follows from ours. WITHOUT:
+# patterns of what lies on another partition.
 ext4() {
-  local label="$1" uuid="$2" mib="$3" tree="$4" image="$5" empty="${6:-}" memory
+  local label="$1" uuid="$2" mib="$3" tree="$4" image="$5" memory pattern
+  local without=(--exclude=./.built)
+  for pattern in "${@:6}"; do without+=("--exclude=$pattern"); done
   memory="$(mktemp -d)"
   mount -t tmpfs -o size=4G,mode=0755 lobbycount-image "$memory"
-  tar -C "$tree" --sort=name --numeric-owner --xattrs --xattrs-include='*' --exclude=./.built -cf - . | tar -C "$memory" --numeric-owner --xattrs --xattrs-include='*' -xpf -
-  [ -z "$empty" ] || find "$memory/boot" -mindepth 1 ! -path "$memory/boot/firmware" -delete
+  tar -C "$tree" --one-file-system --sort=name --numeric-owner --xattrs --xattrs-include='*' "${without[@]}" -cf - . | tar -C "$memory" --numeric-owner --xattrs --xattrs-include='*' -xpf -
   find "$memory" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
   rm -f "$image" && truncate -s "${mib}M" "$image"
   mke2fs -q -t ext4 -L "$label" -U "$uuid" -d "$memory" -m 1 \

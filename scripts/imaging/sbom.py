@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import quote
 
 PACKAGES = "usr/share/lobbycount-packages.tsv"
-SITE = "opt/lobbycount/lib/python3.11/site-packages"
+SITE = "opt/lobbycount/a/lib/python3.11/site-packages"
 
 
 def debian_components(listing: str, suite: str = "bookworm") -> list[dict[str, Any]]:

@@ -3,11 +3,11 @@
 
 SUITE=bookworm  # its Python is 3.11, which the wheels are chosen for
 PACKAGES=(
-  systemd-sysv udev kmod dbus systemd-timesyncd systemd-resolved iproute2 procps netbase  # a system
-  python3 libgl1 libglib2.0-0 ca-certificates adduser  # what the product links to and trusts
-  linux-image-arm64 initramfs-tools zstd e2fsprogs dosfstools  # boots, checks its partitions
+  systemd-sysv udev kmod dbus systemd-timesyncd systemd-resolved network-manager iproute2 procps netbase  # a system
+  python3 python3-venv libgl1 libglib2.0-0 ca-certificates adduser  # what the product needs, and its next slot
+  linux-image-arm64 initramfs-tools zstd e2fsprogs dosfstools fdisk  # boots, checks and grows its partitions
 )
-declare -A VARIANT_PACKAGES=([virt]="systemd-boot-efi" [pi]="raspi-firmware,firmware-brcm80211")
+declare -A VARIANT_PACKAGES=([virt]="systemd-boot-efi" [pi]="raspi-firmware,firmware-brcm80211,wpasupplicant,wireless-regdb")
 
 debian_tree() {
   local mirror="${DEBIAN_MIRROR:-http://deb.debian.org/debian}" include
@@ -21,7 +21,7 @@ debian_tree() {
     --keyring=$keys --aptopt='Acquire::Languages "none"' \
     --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
     --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-include=/usr/share/doc/*/copyright' \
-    --essential-hook="cp -r '$ROOT/scripts/imaging/root/etc' '$TREE/'" \
+    --essential-hook="cp -r '$ROOT/scripts/imaging/root/.' '$TREE/'" \
     --essential-hook="mkdir -p '$TREE/boot/firmware' '$TREE/data'" \
     "$SUITE" "$TREE" \
     "deb [signed-by=$keys] $mirror $SUITE $components" \
@@ -32,7 +32,7 @@ debian_tree() {
 
 # What differs between two builds of the same packages, and what every device must not share.
 finish_tree() {
-  local units="$TREE/etc/systemd/system" unit
+  local units="$TREE/etc/systemd/system"
   # shellcheck disable=SC2016 # dpkg-query's own variables
   chroot "$TREE" dpkg-query -W -f '${Package}\t${Version}\t${Architecture}\t${source:Package}\n' | sort >"$TREE/usr/share/lobbycount-packages.tsv"
   : >"$TREE/etc/machine-id"
@@ -43,15 +43,26 @@ finish_tree() {
   ln -sf /dev/null "$units/apt-daily-upgrade.timer"
   ln -sf /dev/null "$units/dpkg-db-backup.timer"
   ln -sf /dev/null "$units/e2scrub_all.timer"
+  rm -f "$TREE/etc/NetworkManager/dispatcher.d/01-ifupdown"  # of a package that is not here
   mkdir -p "$units/multi-user.target.wants" "$units/sysinit.target.wants"
-  for unit in systemd-networkd systemd-resolved; do
-    ln -sf "/lib/systemd/system/$unit.service" "$units/multi-user.target.wants/"
-  done
+  ln -sf /lib/systemd/system/systemd-resolved.service "$units/multi-user.target.wants/"
   rm -rf "$TREE"/var/cache/{apt,ldconfig,debconf}/* "$TREE"/var/lib/apt/lists/* "$TREE"/var/log/* \
     "$TREE"/tmp/* "$TREE"/var/lib/dpkg/*-old "$TREE"/etc/*- "$TREE"/root/.[!.]* \
     "$TREE"/var/lib/systemd/{random-seed,catalog/database} "$TREE"/run/*
   mkdir -p "$TREE/var/log/journal" && rmdir "$TREE/var/log/journal"
-  # Nothing is written at run time, so what Python compiled is fixed now.
-  chroot "$TREE" python3 -m compileall -q -j1 --invalidation-mode unchecked-hash /usr/lib/python3.11 /opt/lobbycount/lib >/dev/null || true
+  compile_python
   find "$TREE" -xdev -newermt "@$SOURCE_DATE_EPOCH" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
+}
+
+# What Debian and pip compiled names the date of its source, and every date is set to one later: all of
+# it would be compiled again at each start. The same Python here is faster than one that is emulated.
+compile_python() {
+  local magic='import importlib.util; print(importlib.util.MAGIC_NUMBER.hex())' folder
+  local here=(chroot "$TREE" python3) from="" folders=(/usr/lib/python3.11 /usr/lib/python3 /usr/share/python3 /opt/lobbycount/a/lib)
+  if [ "$("$PYTHON" -c "$magic")" = "$(chroot "$TREE" python3 -c "$magic")" ]; then here=("$PYTHON") from="$TREE"; fi
+  for folder in "${folders[@]}"; do
+    find "$TREE$folder" -name '*.pyc' -delete
+    # Some files are meant to be wrong (tests of compilers): they stay as they are.
+    "${here[@]}" -m compileall -q -f -j1 --invalidation-mode unchecked-hash -s "$from" -p / "$from$folder" >/dev/null || true
+  done
 }
