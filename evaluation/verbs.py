@@ -32,6 +32,7 @@ from evaluation.options import (
     ZoneOption,
     zone_of,
 )
+from evaluation.page_verbs import add_page_verbs
 from evaluation.receiver import ack_of
 from evaluation.service import run_until_stopped
 from evaluation.store import Store
@@ -50,6 +51,7 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
 )
 add_month_verbs(cli)
+add_page_verbs(cli)
 
 BrokerOption = Annotated[
     str, typer.Option(help="mqtts://host[:port]; mqtt:// is plain text, labs only. 消息服务器。")

@@ -125,4 +125,7 @@ def _accounts(connection: Connection, name: str | None = None) -> list[Account]:
         query, held = query.where(u.name == name), held.where(PAGE_ROLES.c.name == name)
     for who, tenant, role in connection.execute(held):
         roles[who][tenant] = Role(role)
-    return [Account(*row, roles[row.name]) for row in connection.execute(query)]
+    return [
+        Account(row.name, row.made_ms, row.disabled_ms, roles[row.name])
+        for row in connection.execute(query)
+    ]

@@ -30,16 +30,19 @@ def key_of(flag: Mapping[str, Any]) -> str:
     return f"{flag['code']}/{day}/{flag['source'] or ''}"
 
 
-def answer(
-    connection: Connection, tenant: str, month: str, said: Answer
-) -> None:
+def answer(connection: Connection, tenant: str, month: str, said: Answer) -> None:
     """Keep an answer. Raises BadInputError for an empty or a very long one."""
     if not 0 < len(said.text) <= LONGEST:
         raise BadInputError(
             f"an answer has 1 to {LONGEST} characters, e.g. “a school class visited”"
             f" 说明应为 1 到 {LONGEST} 个字，例如“小学生集体参观”"
         )
-    values = {"tenant": tenant, "month": month, "site": said.site, "flag": said.flag}
+    values: dict[str, Any] = {
+        "tenant": tenant,
+        "month": month,
+        "site": said.site,
+        "flag": said.flag,
+    }
     values |= {"at_ms": said.at_ms, "made_by": said.made_by, "text": said.text}
     connection.execute(insert(FLAG_ANSWERS).values(values))
 

@@ -68,7 +68,9 @@ class Journal:
         if tenant is not None:
             query = query.where(c.tenant == tenant)
         with self._db.reading() as connection:
-            return [Entry(*row) for row in connection.execute(query.order_by(c.id.desc()).limit(limit))]
+            return [
+                Entry(*row) for row in connection.execute(query.order_by(c.id.desc()).limit(limit))
+            ]
 
 
 def _plain(text: str) -> str:
