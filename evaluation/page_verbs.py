@@ -47,9 +47,7 @@ def serve_pages(
     database: DatabaseOption,
     scheme: SchemeOption,
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one. 端口。")] = 8443,
-    host: Annotated[
-        str, typer.Option(help="Where to listen, e.g. 0.0.0.0. 监听地址。")
-    ] = "127.0.0.1",
+    host: Annotated[str, typer.Option(help="Where to listen, e.g. 0.0.0.0. 监听。")] = "127.0.0.1",
     name: Annotated[
         list[str] | None,
         typer.Option(help="A host name that people open it by, may be repeated. 访问域名。"),
@@ -72,7 +70,7 @@ def serve_pages(
         db.prepare()
         if not Accounts(db, _now_ms).all():
             OUT.print(
-                "nobody may log in yet 还没有用户：evaluation user add NAME --tenant T --role admin",
+                "nobody may log in yet 还没有用户: evaluation user add NAME --tenant T",
                 markup=False, highlight=False,
             )  # fmt: skip
         try:

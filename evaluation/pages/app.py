@@ -88,7 +88,9 @@ def build_app(desk: Desk, names: frozenset[str]) -> ASGIApp:
         most = MOST_FILE_BYTES if answering is take_over else 64 * 1024
         endpoint = reception.open_to(role, what, answering, most=most)
         routes.append(Route(path, endpoint, methods=["POST"]))
-    app = Starlette(routes=routes, exception_handlers={HTTPException: _in_words})
+    app = Starlette(
+        routes=routes, exception_handlers={HTTPException: _in_words, Exception: _in_words}
+    )
     app.router.redirect_slashes = False
     return Guard(app, names, secure=desk.secure)
 

@@ -8,7 +8,7 @@ from evaluation.pages.svg import HATCH, INK, RULE, blue, group, label, picture, 
 from evaluation.pages.words import LANGUAGES, WEEKDAYS, text
 
 CELL, ROW, LEFT, TOP = 34.0, 26.0, 40.0, 20.0
-_KEY = 40.0
+_KEY = 36.0
 Hours = Sequence[Sequence[float | None]]
 
 
@@ -20,7 +20,11 @@ def heat_map(hours: Hours, language: str, says: str, link: Callable[[int, int], 
     most = max((each for day in hours for each in day if each is not None), default=0.0) or 1.0
     shown = shown_hours(hours)
     cells = [
-        _cell(hours[day][hour], most, at, day, hour, language, link(day, hour))
+        group(
+            *_cell(hours[day][hour], most, LEFT + CELL * at, TOP + ROW * day),
+            title=_hint(hours[day][hour], day, hour, language),
+            href=link(day, hour),
+        )
         for day in range(7)
         for at, hour in enumerate(shown)
     ]
@@ -34,7 +38,7 @@ def heat_map(hours: Hours, language: str, says: str, link: Callable[[int, int], 
     ]
     width, below = LEFT + CELL * len(shown) + 2, TOP + 7 * ROW + 12
     return picture(
-        width, below + _KEY - 12, says, *rows, *columns, *cells, *_key(most, below, language)
+        width, below + _KEY, says, *rows, *columns, *cells, *_key(most, below, language)
     )
 
 
@@ -47,22 +51,20 @@ def shown_hours(hours: Hours) -> range:
     return range(max(0, min(busy) - 1), min(24, max(busy) + 2)) if busy else range(7, 20)
 
 
-def _cell(
-    mean: float | None, most: float, at: int, day: int, hour: int, language: str, href: str
-) -> Markup:
-    x, y = LEFT + CELL * at, TOP + ROW * day
+def _hint(mean: float | None, day: int, hour: int, language: str) -> str:
     when = f"{WEEKDAYS[LANGUAGES.index(language)][day]} {hour:02}:00"
+    return f"{when} {text('nobody_looked', language) if mean is None else f'{mean:.1f}'}"
+
+
+def _cell(mean: float | None, most: float, x: float, y: float) -> list[Markup]:
     if mean is None:
-        hint = f"{when} {text('nobody_looked', language)}"
-        cell = rect(x + 0.5, y + 0.5, CELL - 1, ROW - 1, fill=HATCH, stroke=RULE)
-        return group(cell, title=hint, href=href)
+        return [rect(x + 0.5, y + 0.5, CELL - 1, ROW - 1, fill=HATCH, stroke=RULE)]
     colour, ink = blue(mean / most)
-    return group(
+    said = _short(mean)
+    return [
         rect(x + 0.5, y + 0.5, CELL - 1, ROW - 1, fill=colour if mean else "#ffffff", stroke=RULE),
-        label(x + CELL / 2, y + 17, _short(mean), fill=ink, text_anchor="middle", font_size=11),
-        title=f"{when} {mean:.1f}",
-        href=href,
-    )
+        label(x + CELL / 2, y + 17, said, fill=ink, text_anchor="middle", font_size=11),
+    ]
 
 
 def _short(mean: float) -> str:

@@ -36,9 +36,7 @@ def take_over(desk: Desk, visit: Visit) -> Response:
     try:
         count = _taken(desk, visit, kind, file.content, file.name)
     except BadInputError as error:
-        desk.journal.note(
-            visit.account.name, visit.address, visit.tenant, "import", kind, "bad input"
-        )
+        desk.journal.note(visit.who, "import", kind, "bad input")
         return _form(visit, error=str(error))
     desk.keeper.wake()
     return _form(visit, done=text("taken_over", visit.language, count))

@@ -7,6 +7,7 @@ what is refused, each time it happens.
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy import insert, select
 
@@ -16,6 +17,14 @@ from evaluation.page_tables import PAGE_JOURNAL
 SAME_MS = 600_000
 MOST_SHOWN = 500
 _MOST_REMEMBERED = 4096
+
+
+class Who(NamedTuple):
+    """Who does something. name: empty where nobody is logged in; tenant: where of none."""
+
+    name: str
+    address: str
+    tenant: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,18 +48,19 @@ class Journal:
         self._lock = threading.Lock()
         self._seen: dict[tuple[str, ...], int] = {}
 
-    def note(
-        self, name: str, address: str, tenant: str, what: str, about: str = "", result: str = "ok"
-    ) -> None:
+    def note(self, who: Who, what: str, about: str = "", result: str = "ok") -> None:
         """Write down what happened."""
-        row = {"at_ms": self._now_ms(), "name": name[:64], "address": address, "tenant": tenant}
-        row |= {"what": what, "about": _plain(about), "result": result}
+        row = {"at_ms": self._now_ms(), **who._asdict()} | {
+            "what": what,
+            "about": _plain(about),
+            "result": result,
+        }
         with self._db.writing() as connection:
             connection.execute(insert(PAGE_JOURNAL).values(row))
 
-    def note_look(self, name: str, address: str, tenant: str, what: str, about: str) -> None:
+    def note_look(self, who: Who, what: str, about: str) -> None:
         """Write down that somebody looks at something, unless it was in the last minutes."""
-        key, now_ms = (name, address, tenant, what, about), self._now_ms()
+        key, now_ms = (*who, what, about), self._now_ms()
         with self._lock:
             before = self._seen.get(key)
             if before is not None and 0 <= now_ms - before < SAME_MS:
@@ -59,7 +69,7 @@ class Journal:
             self._seen[key] = now_ms  # the latest last
             while len(self._seen) > _MOST_REMEMBERED:
                 del self._seen[next(iter(self._seen))]
-        self.note(name, address, tenant, what, about)
+        self.note(who, what, about)
 
     def latest(self, tenant: str | None, limit: int = MOST_SHOWN) -> Sequence[Entry]:
         """Return the last entries of a tenant, or of all; the newest first."""

@@ -12,6 +12,7 @@ from evaluation.pages.accounts import Account
 from evaluation.pages.calendar import months_of
 from evaluation.pages.desk import Desk
 from evaluation.pages.forms import body_of, read_form
+from evaluation.pages.journal import Who
 from evaluation.pages.reception import (
     COOKIE,
     Visit,
@@ -52,18 +53,18 @@ class LoginPage:
         desk, address, language = self._desk, client_of(request), language_of(request)
         wait_s = desk.tries.retry_after_s(address, name)
         if wait_s:
-            desk.journal.note_look("", address, "", "login", "too many tries")
+            desk.journal.note_look(Who("", address), "login", "too many tries")
             return self._form(request, text("wait_s", language, wait_s), 429)
         desk.tries.failed(address, name)
         account = desk.accounts.log_in(name, password)
         if account is None:
             # A name nobody has may be a password in the wrong field: it is not written down.
             known = name if desk.accounts.find(name) else "?"
-            desk.journal.note(known, address, "", "login", result="wrong password")
+            desk.journal.note(Who(known, address), "login", result="wrong password")
             return self._form(request, text("wrong", language), 401)
         desk.tries.succeeded(address, name)
         token = desk.sessions.begin(account.name)
-        desk.journal.note(account.name, address, "", "login")
+        desk.journal.note(Who(account.name, address), "login")
         answer = RedirectResponse("/", 303)
         answer.set_cookie(COOKIE, token, httponly=True, samesite="strict", secure=desk.secure)
         answer.delete_cookie(BEFORE, httponly=True, samesite="strict", secure=desk.secure)

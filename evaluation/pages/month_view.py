@@ -95,4 +95,5 @@ def trends(desk: Desk, visit: Visit, view: MonthView) -> dict[str, list[Point | 
             points.append(
                 score and Point(name, score["value"], score["low"], score["high"], is_closed)
             )
-    return found
+    # The latest month is at the same place for everybody, on the right.
+    return {site: [None] * (MONTHS - len(points)) + points for site, points in found.items()}

@@ -15,6 +15,7 @@ from evaluation.errors import StoreError
 from evaluation.pages.accounts import Account
 from evaluation.pages.desk import Desk
 from evaluation.pages.forms import MOST_FORM_BYTES, Form, body_of, read_form
+from evaluation.pages.journal import Who
 from evaluation.pages.refusal import Refusal
 from evaluation.pages.render import page
 from evaluation.pages.roles import Role, role_in
@@ -42,6 +43,11 @@ class Visit:
     def address(self) -> str:
         """Where it comes from."""
         return client_of(self.request)
+
+    @property
+    def who(self) -> Who:
+        """Return whom the journal names."""
+        return Who(self.account.name, self.address, self.tenant)
 
     def path(self, name: str) -> str:
         """Return a part of the path."""
@@ -130,11 +136,11 @@ class Reception:
     def _note(self, visit: Visit, what: str, result: str) -> None:
         parts = (visit.request.path_params.get(each) for each in ("month", "site", "kind"))
         about = " ".join([*(str(part) for part in parts if part), visit.form.text("about")]).strip()
-        journal, who = self._desk.journal, (visit.account.name, visit.address, visit.tenant)
+        journal = self._desk.journal
         if visit.request.method == "POST" or result != "ok":
-            journal.note(*who, what, about, result)
+            journal.note(visit.who, what, about, result)
         else:
-            journal.note_look(*who, what, about)
+            journal.note_look(visit.who, what, about)
 
 
 def as_refusal(error: Exception) -> Refusal:

@@ -8,7 +8,7 @@ from edge.errors import BadInputError
 from evaluation.month_report import Report
 from evaluation.pages.answers import Answer, answer, key_of
 from evaluation.pages.calendar import month_in
-from evaluation.pages.day_series import day_series
+from evaluation.pages.day_series import Days, day_series
 from evaluation.pages.desk import Desk
 from evaluation.pages.downloads import SECTIONS
 from evaluation.pages.heat_map import heat_map, shown_hours
@@ -90,7 +90,7 @@ def _plots(view: MonthView, site: Report, visit: Visit) -> dict[str, Any]:
             lambda day, hour: f"{base}?weekday={day}&hour={hour}",
         ),
         "days": day_series(
-            pattern["days"], pattern["coverage"], view.first_day, grades, language,
+            Days(view.first_day, pattern["days"], pattern["coverage"], grades), language,
             text("visits_by_day", language), lambda day: f"{base}?day={day + 1}",
         ),
         "hours": hours, "shown": list(shown_hours(hours)),

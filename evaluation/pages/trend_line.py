@@ -40,11 +40,12 @@ def trend_line(points: Sequence[Point | None], says: str, *, is_large: bool = Fa
     """
     width, height, step = (620.0, 150.0, 46.0) if is_large else (124.0, 30.0, 10.0)
     below = 24.0 if is_large else 2.0
-    high = height - below - 4
+    above = 10.0 if is_large else 2.0
+    high = height - below - above
     left = 40.0 if is_large else 4.0
 
     def y(value: float) -> float:
-        return 3 + high * (1 - value / 100)
+        return above + high * (1 - value / 100)
 
     at = [left + step * n + step / 2 for n in range(len(points))]
     inside = _scale(width, left, y) if is_large else []
@@ -52,14 +53,14 @@ def trend_line(points: Sequence[Point | None], says: str, *, is_large: bool = Fa
         if is_large and point is not None:
             inside.append(label(x, height - 6, point.month[2:], text_anchor="middle", font_size=11))
         if point is not None and point.value is None:
-            inside.append(rect(x - step / 3, 3, step / 1.5, high, fill=HATCH, stroke=RULE))
+            inside.append(rect(x - step / 3, above, step / 1.5, high, fill=HATCH, stroke=RULE))
     ends = [
         None if p is None or p.value is None else (x, y(p.value))
         for x, p in zip(at, points, strict=True)
     ]
     inside += [line(*a, *b, stroke=COLOUR, stroke_width=1.5) for a, b in pairwise(ends) if a and b]
     inside += [
-        _dot(p, *end, y(p.low or 0), y(p.high or 0), 4 if is_large else 2.2)
+        _dot(p, end, (y(p.low or 0), y(p.high or 0)), 4 if is_large else 2.2)
         for end, p in zip(ends, points, strict=True)
         if end and p
     ]
@@ -74,9 +75,10 @@ def _scale(width: float, left: float, y: Callable[[float], float]) -> list[Marku
     ]
 
 
-def _dot(point: Point, x: float, y: float, low: float, high: float, radius: float) -> Markup:
+def _dot(point: Point, at: tuple[float, float], ends: tuple[float, float], radius: float) -> Markup:
+    x, y = at
     dot = element(
         "circle", cx=x, cy=y, r=radius, stroke=COLOUR, fill=COLOUR if point.is_closed else "#ffffff"
     )
-    whisker = line(x, low, x, high, stroke=COLOUR, stroke_opacity=0.45)
+    whisker = line(x, ends[0], x, ends[1], stroke=COLOUR, stroke_opacity=0.45)
     return group(whisker, dot, title=f"{point.month}: {point.value:.1f}")
