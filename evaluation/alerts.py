@@ -10,8 +10,7 @@ alert is not closed because a device fell silent about it.
 | lost | from the last will, 30 s after the connection broke | 5 min |
 | offline | when the service was stopped | 10 min (a reboot is shorter) |
 | silent | when a record was due that has not come | 10 min |
-| video, clock | from the next `health`, at most 5 min (15 min on a metered network) | 5.5 min, so that \
-the next but one must say the same |
+| video, clock | from the next `health`, at most 5 min (metered: 15) | 5.5 min: two must say it |
 | config | at once | 1 min |
 | the others | at once | 10 min, `missing` an hour |
 
@@ -119,9 +118,7 @@ def follow(
     return changes
 
 
-def _next(
-    tenant: str, key: Key, was: Alert | None, finding: Finding, now_ms: int
-) -> Alert | None:
+def _next(tenant: str, key: Key, was: Alert | None, finding: Finding, now_ms: int) -> Alert | None:
     rule = RULES[key[1]]
     if finding.holds is None:
         return was if was is not None and was.raised_ms is not None else None

@@ -118,9 +118,7 @@ def fleet(facts: Sequence[Facts], now_ms: int) -> list[FleetRow]:
 def is_intake_stopped(rows: Sequence[FleetRow]) -> bool:
     """Say whether all devices that should send are silent, so that it is not their doing."""
     there = [row for row in rows if row.presence in {Presence.ONLINE, Presence.SILENT}]
-    return len(there) >= FEWEST_FOR_INTAKE and all(
-        row.presence is Presence.SILENT for row in there
-    )
+    return len(there) >= FEWEST_FOR_INTAKE and all(row.presence is Presence.SILENT for row in there)
 
 
 def _row(of: Facts, now_ms: int) -> FleetRow:

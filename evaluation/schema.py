@@ -18,7 +18,9 @@ from evaluation.month_tables import DIRTY_DAYS
 from evaluation.site_tables import SITES
 from evaluation.tables import RECORDS
 
-OURS = frozenset(name for table in (RECORDS, SITES, DIRTY_DAYS, ALERTS) for name in table.metadata.tables)
+OURS = frozenset(
+    name for table in (RECORDS, SITES, DIRTY_DAYS, ALERTS) for name in table.metadata.tables
+)
 _FOLDER = Path(__file__).parent / "migrations"
 _ALEMBIC = "alembic_version"
 _BEFORE_ALEMBIC = "schema_version"
