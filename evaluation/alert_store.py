@@ -5,6 +5,7 @@ from dataclasses import astuple, dataclass, fields
 from typing import Any
 
 from sqlalchemy import Connection, and_, delete, or_, select, update
+from sqlalchemy.sql.elements import ColumnElement
 
 from edge.sealing import iso_utc
 from evaluation.alerts import Alert, findings, follow
@@ -52,7 +53,7 @@ def alerts_of(
 ) -> list[Alert]:
     """Return the alerts that were raised, the latest first."""
     c = ALERTS.c
-    where = [c.raised_ms.is_not(None)]
+    where: list[ColumnElement[bool]] = [c.raised_ms.is_not(None)]
     where += [] if tenant is None else [c.tenant == tenant]
     where += [c.closed_ms.is_(None)] if only_open else []
     query = select(*c[_NAMES]).where(*where).order_by(c.raised_ms.desc(), c.tenant, c.dev, c.code)

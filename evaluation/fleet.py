@@ -132,7 +132,7 @@ def _row(of: Facts, now_ms: int) -> FleetRow:
         dev=of.dev, tenant=of.tenant, registration=of.registration, site=of.site, name=of.name,
         place=of.place, is_open=of.is_open, presence=presence, since_ms=since_ms,
         heard_ms=max((*live, *([of.heard_ms] if of.heard_ms is not None else [])), default=None),
-        last_record_ms=of.last and of.last.t1_ms,
+        last_record_ms=None if of.last is None else of.last.t1_ms,
         video=_video(of, health, presence, now_ms), clock=clock, skew_s=skew_s,
         unaudited=_unaudited(of),
         version=_text(info.get("software")), is_other_version=None,

@@ -94,7 +94,8 @@ def parts(
             return {"handed_on": hand_over(database, command, stop, tenant)}
 
         chores.append(Chore("handing on", tell, TELL_EVERY_S, pulse))
-    return {PART: intake.run, "pulse": pulse.run} | {chore.name: chore.run for chore in chores}
+    found: dict[str, Part] = {PART: intake.run, "pulse": pulse.run}
+    return found | {chore.name: chore.run for chore in chores}
 
 
 @dataclass(slots=True)
