@@ -11,8 +11,8 @@ from sqlalchemy import Connection, delete, select
 
 from evaluation.assessment.slots import DAY_MS
 from evaluation.database import Database
-from evaluation.month_tables import DIRTY_DAYS
-from evaluation.tables import Row
+from evaluation.month_tables import DEVICE_DAYS, DIRTY_DAYS
+from evaluation.tables import RECORDS, Row
 
 DeviceDay = tuple[str, int]
 """A device and the beginning of a UTC day, milliseconds."""
@@ -33,6 +33,16 @@ def mark_days(database: Database, connection: Connection, days: Iterable[DeviceD
     # Sorted, so that two receivers with the same days cannot wait for each other.
     new = [{"dev": dev, "day_ms": day_ms, "changes": 1} for dev, day_ms in sorted(days)]
     database.upsert(connection, DIRTY_DAYS, new, {"changes": DIRTY_DAYS.c.changes + 1})
+
+
+def mark_all(database: Database) -> None:
+    """Mark every day that has records, or that was rolled up. Raises StoreError."""
+    c = RECORDS.c
+    of_records = select(c.dev, c.t0_ms - c.t0_ms % DAY_MS).distinct()
+    with database.writing() as connection:
+        days = set(connection.execute(of_records).all())
+        days |= set(connection.execute(select(*DEVICE_DAYS.c["dev", "day_ms"])).all())
+        mark_days(database, connection, days)
 
 
 def take(connection: Connection, limit: int) -> Sequence[DeviceDay]:

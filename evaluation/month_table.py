@@ -1,6 +1,6 @@
 """A month on a terminal: best places first, what is not rated last and with its reason."""
 
-from rich.table import Table
+from rich.table import Column, Table
 
 from evaluation.assessment.words import GRADE_WORDS, REASON_WORDS, Grade, Reason
 from evaluation.month_report import Report
@@ -10,7 +10,13 @@ def table_of(found: Report) -> Table:
     """Return the centres of a report, by size class and place."""
     sections = ("flow", "project", "service")
     title = f"{found['tenant']} {found['month']} · {found['scheme']['name']}"
-    table = Table("site", "name", "class", "rank", "score", "", *sections, "flags", title=title)
+    table = Table(Column("site", no_wrap=True), title=title)
+    for name in ("class", "rank", "score"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("")
+    for name in (*sections, "flags"):
+        table.add_column(name, justify="right", max_width=7)
+    table.add_column("name", overflow="ellipsis")
     for site in sorted(found["sites"], key=_order):
         score = site["score"]
         words = GRADE_WORDS[Grade(score["grade"])][0]
@@ -18,8 +24,8 @@ def table_of(found: Report) -> Table:
             words += f"（{REASON_WORDS[Reason(score['reason'])][0]}）"
         points = (_points(site["sections"][each]) for each in sections)
         table.add_row(
-            site["site"], site["name"], site["size_class"] or "-", _rank(site["rank"]),
-            _points(score), words, *points, str(len(site["flags"]) or ""),
+            site["site"], site["size_class"] or "-", _rank(site["rank"]), _points(score), words,
+            *points, str(len(site["flags"]) or ""), site["name"],
         )  # fmt: skip
     return table
 

@@ -10,17 +10,27 @@ from typing import Annotated
 import typer
 
 from edge.errors import BadInputError
+from edge.months import month_of
 from edge.terminal import OUT
 from evaluation import register_rows, registers, registry, registry_rows
 from evaluation.closing import close
 from evaluation.database import Database
+from evaluation.dirty_days import mark_all
 from evaluation.month_report import Report, as_text, report
 from evaluation.month_table import table_of
-from evaluation.options import DatabaseOption, MonthArgument, OwnerOption, SchemeOption
+from evaluation.options import (
+    DatabaseOption,
+    MonthArgument,
+    OwnerOption,
+    SchemeOption,
+    ZoneOption,
+    zone_of,
+)
 from evaluation.registry import sites_of
 from evaluation.rollup import RollUp
 from evaluation.scheme_file import read_scheme
 from evaluation.site_months import site_months
+from evaluation.verified_month import sheet_text, verify_month
 
 
 class Kind(StrEnum):
@@ -48,6 +58,7 @@ def add_month_verbs(cli: typer.Typer) -> None:
         (roll_up, "roll-up"),
         (report_month, "report"),
         (close_month, "close"),
+        (verify, "verify"),
     ):
         cli.command(name)(verb)
 
@@ -81,13 +92,18 @@ def take_over(
     OUT.print(f"{file.name}: {count} rows were taken over 已导入 {count} 行", highlight=False)
 
 
-def roll_up(database: DatabaseOption) -> None:
+def roll_up(
+    database: DatabaseOption,
+    again: Annotated[bool, typer.Option(help="Make every day anew. 全部重新计算。")] = False,
+) -> None:
     """Bring the days that reports are made of up to date.
 
     更新报告所用的每日数据。
     """
     with closing(Database(database)) as db:
         db.check()
+        if again:
+            mark_all(db)
         days = RollUp(db).run()
     OUT.print(
         f"{days} days of devices were brought up to date 已更新 {days} 个设备日", highlight=False
@@ -132,6 +148,30 @@ def close_month(
     OUT.print(
         f"{month}: revision {kept.number}, {kept.digest[:16]} 修订 {kept.number}", highlight=False
     )
+
+
+def verify(
+    month: MonthArgument,
+    database: DatabaseOption,
+    tenant: OwnerOption,
+    scheme: SchemeOption,
+    time_zone: ZoneOption = "Asia/Shanghai",
+    keys: Annotated[
+        list[str] | None, typer.Option("--key", help="A device's public key. 设备公钥。")
+    ] = None,
+) -> None:
+    """Check a month from the sealed records up to the report, and print what an auditor signs.
+
+    从原始记录到月报逐级核对，输出供审核人签字的核对单。
+    """
+    with closing(Database(database)) as db:
+        db.check()
+        now = made(db, month, tenant, scheme)
+        of = month_of(month, zone_of(time_zone))
+        found = verify_month(db, now, of, keys or ())
+    OUT.print(sheet_text(found), highlight=False, markup=False, soft_wrap=True)
+    if not found.holds:
+        raise typer.Exit(1)
 
 
 def made(db: Database, month: str, tenant: str, scheme: Path) -> Report:

@@ -145,9 +145,7 @@ def _check_references(
 ) -> None:
     """Check that sites exist and nothing is another tenant's. Raises BadInputError."""
     for table, key in ((SITES, SITES.c.site), (DEVICES, DEVICES.c.dev)):
-        owners: dict[str, str] = dict(
-            connection.execute(select(key, table.c.tenant)).tuples().all()
-        )
+        owners: dict[str, str] = dict(connection.execute(select(key, table.c.tenant)).all())
         for row in rows.get(table.name, ()):
             owner = owners.get(row[key.name], tenant)
             if owner != tenant:
@@ -168,13 +166,13 @@ def _check_references(
 
 def _note_changed_lines(database: Database, connection: Connection, new: list[Row]) -> None:
     """Roll the days of devices up again whose lines of visitors are others now."""
-    before = dict(connection.execute(select(DEVICES.c.dev, DEVICES.c.lines)).tuples().all())
+    before = dict(connection.execute(select(DEVICES.c.dev, DEVICES.c.lines)).all())
     for row in new:
         row["lines"] = None if row["lines"] is None else json.dumps(sorted(row["lines"]))
         if before.get(row["dev"]) != row["lines"]:
             query = select(DEVICE_DAYS.c.dev, DEVICE_DAYS.c.day_ms)
             days = connection.execute(query.where(DEVICE_DAYS.c.dev == row["dev"]))
-            mark_days(database, connection, days.tuples().all())
+            mark_days(database, connection, days.all())
 
 
 def _check_places(connection: Connection, tenant: str) -> None:

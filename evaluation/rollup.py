@@ -71,11 +71,11 @@ class RollUp:
         """
         with self._db.writing() as connection:
             days = take(connection, limit)
-            lines = _lines(connection, {dev for dev, _ in days})
+            lines = lines_of(connection, {dev for dev, _ in days})
             made_ms = time.time_ns() // 1_000_000
             rows = [
                 {"dev": dev, "day_ms": day_ms, "made_ms": made_ms}
-                | {"body": _text(_made(connection, dev, day_ms, lines.get(dev)))}
+                | {"body": body_text(made(connection, dev, day_ms, lines.get(dev)))}
                 for dev, day_ms in days
             ]
             self._db.upsert(connection, DEVICE_DAYS, rows)
@@ -84,8 +84,8 @@ class RollUp:
     def run(self) -> int:
         """Bring everything up to date; return how many days were. Raises StoreError."""
         total = 0
-        while made := self.step():
-            total += made
+        while days := self.step():
+            total += days
         return total
 
 
@@ -100,7 +100,8 @@ def read_body(text: str) -> DeviceDayBody:
     )
 
 
-def _text(body: DeviceDayBody) -> str:
+def body_text(body: DeviceDayBody) -> str:
+    """Return the body of a day as it is stored."""
     stored: dict[str, Any] = {
         "door": None if body.door is None else as_json(body.door),
         "zones": {zone: as_json(day) for zone, day in sorted(body.zones.items())},
@@ -109,16 +110,18 @@ def _text(body: DeviceDayBody) -> str:
     return json.dumps(stored, separators=(",", ":"))
 
 
-def _lines(connection: Connection, devices: set[str]) -> dict[str, frozenset[str]]:
+def lines_of(connection: Connection, devices: set[str]) -> dict[str, frozenset[str]]:
+    """Return the lines of visitors of those devices for which the registry names them."""
     query = select(DEVICES.c.dev, DEVICES.c.lines).where(
         DEVICES.c.dev.in_(sorted(devices)), DEVICES.c.lines.is_not(None)
     )
     return {dev: frozenset(json.loads(lines)) for dev, lines in connection.execute(query)}
 
 
-def _made(
+def made(
     connection: Connection, dev: str, day_ms: int, lines: frozenset[str] | None
 ) -> DeviceDayBody:
+    """Make a day of a device from its records."""
     query = select(*_COLUMNS).where(
         _c.dev == dev,
         _c.t0_ms > day_ms - LONGEST_RECORD_MS,

@@ -1,7 +1,8 @@
-"""The receiver as a service: its thread, its signals, and a database that is up later."""
+"""A process as a service: its threads, its signals, and a database that is up later."""
 
 import signal
 import threading
+from collections.abc import Callable, Mapping
 
 import structlog
 
@@ -14,6 +15,8 @@ from evaluation.store import Store
 
 PREPARE_AGAIN_S = 2.0
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+Part = Callable[[threading.Event], None]
+"""Works until the event is set."""
 
 _log = structlog.get_logger(__name__)
 
@@ -25,27 +28,49 @@ def run_until_stopped(
 
     Raises BadInputError for a database of something else, StoreError for an unusable file.
     """
+    run_parts(db, {"receiver": Receiver(Store(db), broker, session, tenant=tenant).run})
+
+
+def run_parts(db: Database, parts: Mapping[str, Part]) -> None:
+    """Run every part in a thread of its own until SIGTERM or SIGINT, or until one of them fails.
+
+    Raises what failed, BadInputError and StoreError as `run_until_stopped`.
+    """
     # Signals are waited for, not handled: a handler could run inside a lock that it needs.
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
     stop = threading.Event()
-    receiver = Receiver(Store(db), broker, session, tenant=tenant)
     failures: list[Exception] = []
 
-    def work() -> None:
-        try:
-            if _prepare(db, stop):
-                receiver.run(stop)
-        except Exception as error:
-            failures.append(error)
+    def all_parts(_: threading.Event) -> None:
+        if _prepare(db, stop):
+            threads = [_started(name, part, stop, failures) for name, part in parts.items()]
+            for each in threads:
+                each.join()
 
-    thread = threading.Thread(target=work, name="receiver")
-    thread.start()
+    thread = _started("parts", all_parts, stop, failures)
     while thread.is_alive() and signal.sigtimedwait(_STOP_SIGNALS, 0.2) is None:
         pass
     stop.set()
     thread.join()
     if failures:
         raise failures[0]
+
+
+def _started(
+    name: str, part: Part, stop: threading.Event, failures: list[Exception]
+) -> threading.Thread:
+    """Start a part in a thread; what fails ends all of them."""
+
+    def work() -> None:
+        try:
+            part(stop)
+        except Exception as error:
+            failures.append(error)
+            stop.set()
+
+    thread = threading.Thread(target=work, name=name)
+    thread.start()
+    return thread
 
 
 def _prepare(db: Database, stop: threading.Event) -> bool:

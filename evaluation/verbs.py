@@ -12,15 +12,25 @@ from typing import Annotated, BinaryIO
 import typer
 from rich.table import Table
 
-from edge.adapters.mqtt_settings import MqttSettings
-from edge.config import broker_section
-from edge.config_sections import MqttSection, TlsSection
 from edge.errors import BadInputError, BrokerError
 from edge.messages import checked_name
-from edge.station import mqtt_settings
 from edge.terminal import OUT, JsonOption, log_to_stderr
 from evaluation import reports
+from evaluation.broker_options import (
+    DAY_S,
+    RECEIVE_MAXIMUM,
+    SESSION_DAYS,
+    BrokerOption,
+    CaOption,
+    CertOption,
+    KeyOption,
+    LabOption,
+    PasswordOption,
+    UserOption,
+    broker_settings,
+)
 from evaluation.database import Database
+from evaluation.fleet_verbs import add_fleet_verbs
 from evaluation.month_verbs import add_month_verbs
 from evaluation.mqtt_link import SessionSettings
 from evaluation.mqtt_session import MqttSession
@@ -38,10 +48,6 @@ from evaluation.service import run_until_stopped
 from evaluation.store import Store
 
 DEFAULT_CLIENT = "lobbycount-evaluation"
-RECEIVE_MAXIMUM = 200
-"""Messages that are here at a time; a broker may be set to fewer, as mosquitto is (20)."""
-SESSION_DAYS = 7
-DAY_S = 86_400
 
 cli = typer.Typer(
     help="The backend's side: receives counts, stores them, says what is committed."
@@ -52,22 +58,7 @@ cli = typer.Typer(
 )
 add_month_verbs(cli)
 add_page_verbs(cli)
-
-BrokerOption = Annotated[
-    str, typer.Option(help="mqtts://host[:port]; mqtt:// is plain text, labs only. 消息服务器。")
-]
-CaOption = Annotated[
-    Path | None, typer.Option(help="Who signed the broker's certificate. 服务器证书的签发者。")
-]
-CertOption = Annotated[Path | None, typer.Option(help="This client's certificate. 客户端证书。")]
-KeyOption = Annotated[Path | None, typer.Option(help="The key of that certificate. 私钥。")]
-UserOption = Annotated[str | None, typer.Option(help="User name at the broker. 用户名。")]
-PasswordOption = Annotated[
-    Path | None, typer.Option(help="A file with nothing but the password. 密码文件。")
-]
-LabOption = Annotated[
-    bool, typer.Option("--insecure-lab", help="Allow plain text. 允许明文，仅限实验室。")
-]
+add_fleet_verbs(cli)
 
 
 @cli.command()
@@ -96,7 +87,7 @@ def receive(
     接收计数并入库，直到停止。
     """
     log_to_stderr(logging.INFO)
-    settings = _broker(broker, ca, cert, key, username, password_file, insecure_lab)
+    settings = broker_settings(broker, ca, cert, key, username, password_file, insecure_lab)
     if share is not None and client_id == DEFAULT_CLIENT:
         raise BadInputError(
             "--share: every receiver of a group needs a --client-id of its own,"
@@ -176,7 +167,7 @@ def rewind(
 
     请设备从某个序号起重新发送记录。
     """
-    settings = _broker(broker, ca, cert, key, username, password_file, insecure_lab)
+    settings = broker_settings(broker, ca, cert, key, username, password_file, insecure_lab)
     with closing(Database(database)) as db:
         db.check()
         # Counted anew, because what is stated as had would be let go once more.
@@ -207,31 +198,6 @@ def _filters(tenant: str | None, share: str | None) -> tuple[str, ...]:
     except ValueError as error:
         raise BadInputError(str(error)) from None
     return tuple(f"{group}pc/v1/{who}/+/{leaf}" for leaf in ("counts", "head"))
-
-
-def _broker(
-    url: str,
-    ca: Path | None,
-    cert: Path | None,
-    key: Path | None,
-    username: str | None,
-    password_file: Path | None,
-    insecure_lab: bool,
-) -> MqttSettings:
-    if "@" in url:
-        raise BadInputError(
-            "--broker: a password on the command line can be read by everybody on this machine;"
-            " use --username and --password-file"
-        )
-    section = broker_section(url)
-    if section.tls is None and not insecure_lab:
-        raise BadInputError(
-            f"--broker {url}: plain text is for labs only; use mqtts://, or say --insecure-lab"
-        )
-    changes: dict[str, object] = {"username": username, "password_file": password_file}
-    if section.tls is not None:
-        changes["tls"] = TlsSection(ca=ca, cert=cert, key=key)
-    return mqtt_settings(MqttSection.model_validate(section.model_dump() | changes))
 
 
 def _print(found: reports.Sums) -> None:

@@ -9,6 +9,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -21,8 +22,10 @@ from rich.console import Console
 from simulation.services import MOSQUITTO, Receiver
 
 from edge.adapters.lab_broker import LabBroker
+from edge.vocabulary import Message
 from evaluation.assessment.opening import Hours, Month, Opening, month_of
 from evaluation.hours_text import weekly_hours
+from evaluation.month_report import Report
 from evaluation.month_table import table_of
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -31,6 +34,13 @@ SCHEME = ROOT / "config" / "schemes" / "neutral-2026.yaml"
 TENANT = "demo-city"
 ZONE = ZoneInfo("Asia/Shanghai")
 CONSOLE = Console()
+_GRADES = {
+    Story.POWER_CUT: {"estimated"},
+    Story.MOVED: {"estimated", "not_rated"},
+    Story.LONG_OUTAGE: {"not_rated"},
+    Story.HOLIDAY: {"not_rated"},
+}
+"""Of the visits, by story; of everything else they are reliable."""
 
 
 def main() -> int:
@@ -43,8 +53,27 @@ def main() -> int:
     centres = list(plan(options.centres, options.seed))
     database = options.database or f"sqlite:///{OUT}/city.db"
     _import_tables(centres, month, database)
-    _receive(centres, month, database)
-    return _show(options.month, database, centres)
+    devices = [sent for centre in centres for sent in _sent(centre, month)]
+    _receive(((each.stream, each.in_time, each.messages) for each in devices), database)
+    CONSOLE.rule("the day after the month: one network is not paid yet 月末次日，一处欠费断网")
+    first = _report(options.month, database)
+    _tell(first, centres)
+    late = [each for each in devices if each.late]
+    _receive(((each.stream, each.records, each.late) for each in late), database)
+    CONSOLE.rule("two days later: it is paid, and everything it kept has come 两日后补缴，数据补到")
+    last = _report(options.month, database)
+    CONSOLE.print(table_of(last))
+    wrong = [*broken(first, centres, paid=False), *broken(last, centres, paid=True)]
+    for each in wrong:
+        CONSOLE.print(f"NOT as it should be: {each}", style="bold red", highlight=False)
+    CONSOLE.print(f"the month as data: evaluation report {options.month} --json"
+                  f" --tenant {TENANT} --database {database}", highlight=False)  # fmt: skip
+    return 1 if wrong else 0
+
+
+def _sent(centre: Centre, month: Month) -> list[Sent]:
+    crowd = crowd_of(centre, month, month.open_slots(_opening(centre, month)))
+    return list(sent_by(centre, TENANT, month, crowd))
 
 
 def _options() -> argparse.Namespace:
@@ -75,7 +104,8 @@ def _opening(centre: Centre, month: Month) -> Opening:
     return Opening(weekly, {month.date_of(day): () for day in closed})
 
 
-def _receive(centres: list[Centre], month: Month, database: str) -> None:
+def _receive(streams: Iterable[tuple[str, int, Sequence[Message]]], database: str) -> None:
+    """Send messages of streams to a receiver; wait until each is committed up to a number."""
     begun = time.monotonic()
     with LabBroker(mosquitto_lines=MOSQUITTO) as broker:
         receiver = Receiver(
@@ -84,55 +114,63 @@ def _receive(centres: list[Centre], month: Month, database: str) -> None:
         receiver.start()
         try:
             with Publisher(broker.host, broker.port, TENANT) as publisher:
-                records, expected = _publish(centres, month, publisher)
+                expected, count = {}, 0
+                for stream, upto, messages in streams:
+                    publisher.send(messages)
+                    expected[stream], count = upto, count + len(messages)
                 if not publisher.wait_for(expected):
                     raise SystemExit("error: not everything was committed, see receiver.log")
         finally:
             receiver.close()
     took_s = time.monotonic() - begun
     CONSOLE.print(
-        f"{records} records of {len(expected)} devices sealed, published and committed"
-        f" in {took_s:.0f} s ({records / took_s:.0f} a second)",
-        highlight=False,
+        f"{count} messages of {len(expected)} streams committed in {took_s:.0f} s", highlight=False
     )
 
 
-def _publish(
-    centres: list[Centre], month: Month, publisher: Publisher
-) -> tuple[int, dict[str, int]]:
-    """Send what comes in time; return how many records, and the last number by stream."""
-    records, expected = 0, {}
-    for centre in centres:
-        crowd = crowd_of(centre, month, month.open_slots(_opening(centre, month)))
-        for sent in sent_by(centre, TENANT, month, crowd):
-            publisher.send(sent.messages)
-            expected[sent.stream] = in_time(sent)
-            records += expected[sent.stream]
-    return records, expected
-
-
-def in_time(sent: Sent) -> int:
-    """Return how many of a device's records come in time."""
-    share = len(sent.messages) / (len(sent.messages) + len(sent.late))
-    return round(sent.records * share)
-
-
-def _show(month: str, database: str, centres: list[Centre]) -> int:
+def _report(month: str, database: str) -> Report:
     begun = time.monotonic()
     options = ("--database", database, "--tenant", TENANT, "--scheme", str(SCHEME), "--json")
-    found = json.loads(_evaluation("report", month, *options))
+    found: Report = json.loads(_evaluation("report", month, *options))
     CONSOLE.print(f"report made in {time.monotonic() - begun:.1f} s", highlight=False)
-    CONSOLE.print(table_of(found))
-    stories = {centre.site: centre for centre in centres if centre.story is not Story.PLAIN}
+    return found
+
+
+def _tell(found: Report, centres: Sequence[Centre]) -> None:
+    """Print what became of the centres that have a story."""
+    stories = {each.site: each.story for each in centres if each.story is not Story.PLAIN}
     for site in found["sites"]:
         if site["site"] in stories:
-            told = "; ".join(f"{flag['code']} {flag['zh']}" for flag in site["flags"])
+            flags = "; ".join(flag["zh"] for flag in site["flags"][:2])
             score = site["score"]
             CONSOLE.print(
-                f"{site['site']} {stories[site['site']].story}: {score['grade']}"
-                f" {score['reason'] or ''} {told}", highlight=False,
+                f"{site['site']} {stories[site['site']]}: {score['grade']}"
+                f" {score['reason'] or ''} {flags}", highlight=False,
             )  # fmt: skip
-    return 0
+
+
+def broken(found: Report, centres: Sequence[Centre], *, paid: bool) -> list[str]:
+    """Return what of the stories does not show in the report, one sentence each."""
+    sites = {site["site"]: site for site in found["sites"]}
+    wrong = []
+    for centre in centres:
+        site = sites[centre.site]
+        visits = site["indicators"]["F1"]["figure"]
+        codes = {flag["code"] for flag in site["flags"]}
+        grades = _GRADES.get(centre.story, {"reliable"})
+        if centre.story is Story.UNPAID:
+            grades = {"reliable"} if paid else {"estimated", "not_rated"}
+        if visits["grade"] not in grades:
+            wrong.append(f"{centre.site} {centre.story}: visits are {visits['grade']}")
+        if (visits["value"] is None) != (visits["grade"] == "not_rated"):
+            wrong.append(f"{centre.site}: a value of what is not rated, or none of what is")
+        if (centre.story is Story.CHEAT) != ("loops" in codes):
+            wrong.append(f"{centre.site} {centre.story}: flags are {sorted(codes)}")
+        if centre.story is Story.MOVED and "camera" not in codes:
+            wrong.append(f"{centre.site}: the moved camera is not flagged")
+        if centre.story is Story.NO_REGISTER and site["sections"]["project"]["value"] is not None:
+            wrong.append(f"{centre.site}: a register that never came is rated")
+    return wrong
 
 
 if __name__ == "__main__":

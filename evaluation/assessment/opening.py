@@ -21,9 +21,7 @@ def checked_hours(spans: Hours) -> Hours:
     ordered = tuple(sorted(spans))
     for start, stop in ordered:
         if not 0 <= start < stop <= _DAY_MIN:
-            raise ValueError(
-                f"{_clock(start)}-{_clock(stop)} is no part of a day, e.g. 09:00-17:30"
-            )
+            raise ValueError(f"{_clock(start)}-{_clock(stop)} is not within a day")
     for (_, stop), (start, _) in pairwise(ordered):
         if start < stop:
             raise ValueError(f"the spans overlap at {_clock(start)}")

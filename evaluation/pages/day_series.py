@@ -127,7 +127,12 @@ def _axis(top: int, width: float, grades: tuple[float, float]) -> list[Markup]:
 def _key(language: str) -> list[Markup]:
     """Return what the marks mean, in a row below."""
     y, x, items = HEIGHT - 12, LEFT, []
-    marks = (("closed", None), ("visits", BAR), ("coverage", GRADE_COLOURS["reliable"]), ("nobody_looked", HATCH))
+    marks = (
+        ("closed", None),
+        ("visits", BAR),
+        ("coverage", GRADE_COLOURS["reliable"]),
+        ("nobody_looked", HATCH),
+    )
     for name, fill in marks:
         said = text(name, language)
         if fill is None:

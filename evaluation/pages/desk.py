@@ -42,5 +42,5 @@ def desk_of(database: Database, scheme: Scheme, now_ms: Callable[[], int], *, se
         Tries(database, now_ms),
         Journal(database, now_ms),
         drafts,
-        Keeper(database, drafts, now_ms),
+        Keeper(database, drafts, scheme, now_ms),
     )

@@ -37,9 +37,7 @@ def heat_map(hours: Hours, language: str, says: str, link: Callable[[int, int], 
         for at, hour in enumerate(shown)
     ]
     width, below = LEFT + CELL * len(shown) + 2, TOP + 7 * ROW + 12
-    return picture(
-        width, below + _KEY, says, *rows, *columns, *cells, *_key(most, below, language)
-    )
+    return picture(width, below + _KEY, says, *rows, *columns, *cells, *_key(most, below, language))
 
 
 def shown_hours(hours: Hours) -> range:

@@ -291,7 +291,22 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         " with its range; weights, floors and targets are those of the scheme.",
     ),
     # Fleet
-    "fleet_none": ("设备状态页尚未启用。", "The page of devices is not there yet."),
+    "alerts": ("未结束的告警", "Open alerts"),
+    "no_alerts": ("没有未结束的告警。", "No alert is open."),
+    "alerts_about": (
+        "告警由 evaluation watch 产生；它没有运行时这里不会更新。",
+        "Alerts are raised by evaluation watch; while it does not run nothing changes here.",
+    ),
+    "severity": ("级别", "Severity"),
+    "alert": ("告警", "Alert"),
+    "presence_state": ("状态", "State"),
+    "last_record": ("最后记录", "Last record"),
+    "picture": ("画面", "Picture"),
+    "unaudited": ("未核查的线", "Unaudited lines"),
+    "unregistered": ("未登记", "not registered"),
+    "version": ("版本", "Version"),
+    "missing": ("缺失", "Missing"),
+    "waiting": ("待报", "Waiting"),
 }
 
 WEEKDAYS = (("一", "二", "三", "四", "五", "六", "日"),

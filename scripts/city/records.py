@@ -40,11 +40,15 @@ _FROM = Provenance("5f0c1a9be2d34477", "9e3b51d0aa11c2f8")
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """The messages of one device: those that come in time, and those that come late."""
+    """The messages of one device: those that come in time, and those that come late.
+
+    records: how many there are; in_time: how many of them the first messages hold.
+    """
 
     dev: str
     stream: str
     records: int
+    in_time: int
     messages: tuple[Message, ...]
     late: tuple[Message, ...]
 
@@ -73,12 +77,13 @@ def _sent(dev: str, tenant: str, month: Month, buckets: list[Bucket], days_in_ti
     outbox.append(buckets)
     records = outbox.pending(len(buckets) + 1)
     until_ms = month.t0_ms + days_in_time * DAY_SLOTS * SLOT_MS
-    in_time, late = [], []
+    in_time, late, count = [], [], 0
     for first in range(0, len(records), 3 * DAY_SLOTS):
         batch = records[first : first + 3 * DAY_SLOTS]
-        comes = in_time if buckets[first].t0_ms < until_ms else late
-        comes.append(counts_message(tenant, dev, stream, batch))
-    return Sent(dev, stream, len(records), tuple(in_time), tuple(late))
+        is_in_time = buckets[first].t0_ms < until_ms
+        (in_time if is_in_time else late).append(counts_message(tenant, dev, stream, batch))
+        count += len(batch) if is_in_time else 0
+    return Sent(dev, stream, len(records), count, tuple(in_time), tuple(late))
 
 
 def _buckets(centre: Centre, month: Month, crowd: Crowd, there: NDArray[np.bool_]) -> list[Bucket]:

@@ -14,6 +14,9 @@ from .records import REPLACED_ON
 
 HOLIDAYS = range(3)
 """Days of the month, from 0, on which every centre is closed."""
+_ACTIVITY_HEADING = (
+    "编号", "活动编号", "活动名称", "开始", "结束", "是否举办", "计划人数", "实到人数", "人群",
+)  # fmt: skip
 AUDIENCES = ("elderly", "children", "youth", "women", "workers", "volunteers")
 
 
@@ -25,7 +28,7 @@ def tables(centres: Sequence[Centre], month: Month) -> dict[str, bytes]:
         "devices": [("dev", "site", "place", "from_day", "to_day"), *_devices(centres, month)],
         "days": [("site", "day", "hours"), *_days(centres, month)],
         "activities": [
-            tuple(["编号", "活动编号", "活动名称", "开始", "结束", "是否举办", "计划人数", "实到人数", "人群"]),
+            _ACTIVITY_HEADING,
             *_activities(centres, month),
         ],
         "ratings": [("site", "at", "level"), *_ratings(centres, month)],

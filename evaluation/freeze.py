@@ -1,0 +1,85 @@
+"""Months that close by themselves: at D+7 on the clocks of the tenant's sites, as revision 0."""
+
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import structlog
+from sqlalchemy import Connection, select
+
+from evaluation.assessment.opening import Month, month_of
+from evaluation.assessment.scheme import Scheme
+from evaluation.assessment.slots import DAY_MS
+from evaluation.closing import BY_ITSELF, FREEZE_DAYS, Revision, close, revisions
+from evaluation.database import Database
+from evaluation.month_report import report
+from evaluation.month_tables import DEVICE_DAYS, DIRTY_DAYS
+from evaluation.registry import Site, sites_of, tenants
+from evaluation.site_months import site_months
+from evaluation.site_tables import DEVICES, REGISTERS_RECEIVED
+
+MONTHS_BACK = 13
+"""How long ago a month may be that is closed late, because nothing ran when it was due."""
+
+_log = structlog.get_logger(__name__)
+
+
+def freeze_due(
+    database: Database, scheme: Scheme, now_ms: int, only_tenant: str | None = None
+) -> list[Revision]:
+    """Close every month that is due and is not closed; return what was made of it.
+
+    A month of which nothing came at all is left alone: there is nothing to keep.
+    Raises StoreError, and BadInputError where a site's time zone cannot be used.
+    """
+    with database.reading() as connection:
+        owners = [only_tenant] if only_tenant is not None else tenants(connection)
+        due = [(tenant, each) for tenant in owners for each in _due(connection, tenant, now_ms)]
+    return [_freeze(database, scheme, tenant, first) for tenant, first in due]
+
+
+def _due(connection: Connection, tenant: str, now_ms: int) -> Iterator[date]:
+    """Yield the first days of months that are to be closed."""
+    sites = sites_of(connection, tenant)
+    if not sites:
+        return
+    # The site where the day begins last.
+    today = min(_today(site, now_ms) for site in sites)
+    first = (today - timedelta(days=FREEZE_DAYS)).replace(day=1)
+    for _ in range(MONTHS_BACK):
+        first = (first - timedelta(days=1)).replace(day=1)
+        month = month_of(first.year, first.month, ZoneInfo(sites[0].time_zone))
+        is_closed = revisions(connection, tenant, month.name)
+        if not is_closed and _is_complete(connection, sites, tenant, month):
+            yield first
+
+
+def _today(site: Site, now_ms: int) -> date:
+    return datetime.fromtimestamp(now_ms / 1000, ZoneInfo(site.time_zone)).date()
+
+
+def _is_complete(connection: Connection, sites: list[Site], tenant: str, month: Month) -> bool:
+    """Say whether something came of a month, and nothing of it waits to be rolled up."""
+    devices = select(DEVICES.c.dev).where(DEVICES.c.tenant == tenant)
+    days, waiting = (
+        select(c.dev).where(
+            c.day_ms > month.t0_ms - DAY_MS, c.day_ms < month.t1_ms, c.dev.in_(devices)
+        )
+        for c in (DEVICE_DAYS.c, DIRTY_DAYS.c)
+    )
+    registers = select(REGISTERS_RECEIVED.c.site).where(
+        REGISTERS_RECEIVED.c.month == month.name,
+        REGISTERS_RECEIVED.c.site.in_([site.site for site in sites]),
+    )
+    if connection.execute(waiting.limit(1)).first():
+        return False
+    return any(connection.execute(query.limit(1)).first() for query in (days, registers))
+
+
+def _freeze(database: Database, scheme: Scheme, tenant: str, first: date) -> Revision:
+    with database.reading() as connection:
+        names = {each.site: (each.name, each.area) for each in sites_of(connection, tenant)}
+        months = site_months(connection, tenant, first.year, first.month)
+    made = close(database, report(tenant, months, scheme, names), made_by=BY_ITSELF, reason="")
+    _log.info("a month is closed", tenant=tenant, month=made.month, digest=made.digest)
+    return made
