@@ -16,9 +16,10 @@ from edge.terminal import OUT, log_to_stderr
 from evaluation.database import Database
 from evaluation.options import DatabaseOption, OwnerOption, SchemeOption
 from evaluation.pages.accounts import Accounts
+from evaluation.pages.desk import desk_of
 from evaluation.pages.render import moment
 from evaluation.pages.roles import ROLE_WORDS, Role
-from evaluation.pages.server import serve
+from evaluation.pages.server import serve, server_of
 from evaluation.scheme_file import read_scheme
 
 NameArgument = Annotated[str, typer.Argument(help="The user, e.g. zhang.wei. 用户名。")]
@@ -74,7 +75,8 @@ def serve_pages(
                 markup=False, highlight=False,
             )  # fmt: skip
         try:
-            serve(db, rules, host, port, names, tls=tls)
+            desk = desk_of(db, rules, _now_ms, secure=tls is not None)
+            serve(desk, server_of(desk, host, port, names, tls))
         except (OSError, SystemExit) as error:
             raise BadInputError(
                 f"{host}:{port} cannot be listened at ({error}); e.g. --port 8444 无法监听此端口"

@@ -96,4 +96,4 @@ def trends(desk: Desk, visit: Visit, view: MonthView) -> dict[str, list[Point | 
                 score and Point(name, score["value"], score["low"], score["high"], is_closed)
             )
     # The latest month is at the same place for everybody, on the right.
-    return {site: [None] * (MONTHS - len(points)) + points for site, points in found.items()}
+    return {site: [*[None] * (MONTHS - len(points)), *points] for site, points in found.items()}

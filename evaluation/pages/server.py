@@ -1,22 +1,19 @@
 """Serving the pages: one process, TLS of its own or, in a lab, none."""
 
 import asyncio
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import structlog
 import uvicorn
 
 from edge.setup_page.connection import Connection
-from evaluation.assessment.scheme import Scheme
-from evaluation.database import Database
 from evaluation.pages.app import build_app
-from evaluation.pages.desk import desk_of
+from evaluation.pages.desk import Desk
 
 REQUEST_S = 120.0
 """A request, its answer and the wait for the next one; a file over a slow line takes a while."""
 MOST_AT_ONCE = 64
+_START_POLL_S = 0.02
 _log = structlog.get_logger(__name__)
 
 
@@ -27,18 +24,10 @@ class _Connection(Connection):
         self._deadline = self.loop.call_later(REQUEST_S, self.transport.abort)
 
 
-def serve(
-    database: Database,
-    scheme: Scheme,
-    host: str,
-    port: int,
-    names: frozenset[str],
-    *,
-    tls: tuple[Path, Path] | None,
-    now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
-) -> None:
-    """Serve until stopped by a signal. tls: certificate and key. Raises OSError."""
-    desk = desk_of(database, scheme, now_ms, secure=tls is not None)
+def server_of(
+    desk: Desk, host: str, port: int, names: frozenset[str], tls: tuple[Path, Path] | None = None
+) -> uvicorn.Server:
+    """Return a server that does not run yet. tls: certificate and key. Raises OSError."""
     settings = uvicorn.Config(
         build_app(desk, names),
         host=host,
@@ -59,16 +48,25 @@ def serve(
         ssl_certfile=tls and tls[0],
         ssl_keyfile=tls and tls[1],
     )
+    return uvicorn.Server(settings)
+
+
+def port_of(server: uvicorn.Server) -> int:
+    """Return where a server that runs listens."""
+    port: int = server.servers[0].sockets[0].getsockname()[1]
+    return port
+
+
+def serve(desk: Desk, server: uvicorn.Server) -> None:
+    """Serve until stopped by a signal."""
     with desk.keeper:
-        asyncio.run(_run(settings))
+        asyncio.run(_run(server))
 
 
-async def _run(settings: uvicorn.Config) -> None:
-    server = uvicorn.Server(settings)
+async def _run(server: uvicorn.Server) -> None:
     task = asyncio.create_task(server.serve())
     while not server.started and not task.done():
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(_START_POLL_S)
     if server.started:
-        port = server.servers[0].sockets[0].getsockname()[1]
-        _log.info("pages.open", host=settings.host, port=port)
+        _log.info("pages.open", host=server.config.host, port=port_of(server))
     await task
