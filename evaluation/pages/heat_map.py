@@ -8,7 +8,7 @@ from evaluation.pages.svg import HATCH, INK, RULE, blue, group, label, picture, 
 from evaluation.pages.words import LANGUAGES, WEEKDAYS, text
 
 CELL, ROW, LEFT, TOP = 34.0, 26.0, 40.0, 20.0
-_KEY = 36.0
+_KEY, _KEY_WIDTH = 36.0, 340.0
 Hours = Sequence[Sequence[float | None]]
 
 
@@ -36,7 +36,8 @@ def heat_map(hours: Hours, language: str, says: str, link: Callable[[int, int], 
         label(LEFT + CELL * at + CELL / 2, TOP - 6, hour, text_anchor="middle")
         for at, hour in enumerate(shown)
     ]
-    width, below = LEFT + CELL * len(shown) + 2, TOP + 7 * ROW + 12
+    width = max(LEFT + CELL * len(shown) + 2, LEFT + _KEY_WIDTH)
+    below = TOP + 7 * ROW + 12
     return picture(width, below + _KEY, says, *rows, *columns, *cells, *_key(most, below, language))
 
 

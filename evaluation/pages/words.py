@@ -104,7 +104,6 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "score_high": ("得分上界", "Score, high"),
     "csv": ("下载表格 (CSV)", "Download table (CSV)"),
     "unanswered": ("{} 个待说明", "{} to be answered"),
-    "answered": ("已说明", "answered"),
     # Site
     "visits_by_hour": ("每周各小时的平均到访", "Mean visits by weekday and hour"),
     "visits_by_day": ("每天到访和观测覆盖率", "Visits and coverage by day"),
@@ -112,7 +111,6 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "visits": ("到访人次", "visits"),
     "nobody_looked": ("没有观测", "nobody looked"),
     "closed": ("休息", "closed"),
-    "partly": ("部分时间有观测", "looked at in part"),
     "as_table": ("以表格显示", "as a table"),
     "click_for_records": (
         "点击格子或日期，查看对应的原始记录。",
@@ -208,7 +206,6 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "数据与最近的修订相同，没有可修订的内容。",
         "Data is the same as in the last revision; there is nothing to revise.",
     ),
-    "current": ("当前", "current"),
     "digest": ("校验值", "Digest"),
     "since": ("从修订", "From"),
     "until": ("到", "to"),
@@ -256,7 +253,6 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "此用户还属于其他街道，只有其管理员能改",
         "This user belongs to other tenants too; only an admin of all of them can change this",
     ),
-    "password_set": ("密码已修改，请重新登录。", "The password was changed; log in again."),
     "password_about": (
         "12 到 128 个字符，例如四个互不相关的词。修改后所有登录都会退出。",
         "12 to 128 characters, e.g. four words that do not belong together. Every login ends.",
@@ -277,7 +273,6 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "用浏览器“打印”（Ctrl+P）存为 PDF，A4 纵向。",
         "Print it from the browser (Ctrl+P), to paper or PDF, A4 upright.",
     ),
-    "not_rated_list": ("不予评定的中心", "Centres that are not rated"),
     "flag_list": ("标记与说明", "Flags and answers"),
     "none": ("无", "none"),
     "signed": ("评定人", "Evaluator"),

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from edge.errors import BadInputError
+from evaluation.closing import State
 from evaluation.pages.compare import differences
 from evaluation.pages.csv_text import csv_text, plain
 from evaluation.pages.day_series import Days, day_series, nice
@@ -24,6 +25,7 @@ TEMPLATES = Path("evaluation/pages/templates")
 CODE = Path("evaluation/pages")
 USED = re.compile(r"\bt\('(\w+)'|(?<![.\w])text\(\"(\w+)\"")
 HATCH = "url(#hatch)"
+PUT_TOGETHER = {*State, "named", "proposed"}
 
 
 # --- Words -----------------------------------------------------------------------------------
@@ -42,7 +44,7 @@ def test_every_text_is_there_in_both_languages_and_every_one_is_used():
     for name in set(TEXTS) - asked:
         # Those that are put together: a state, a section, a kind, a heading of a table.
         stem = name.removesuffix("_about")
-        assert f'"{stem}"' in said or f"'{stem}'" in said or stem in {"open", "named", "running"}
+        assert f'"{stem}"' in said or f"'{stem}'" in said or stem in PUT_TOGETHER
 
 
 def test_nothing_in_the_pages_is_inline_or_comes_from_elsewhere():
