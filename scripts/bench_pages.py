@@ -29,7 +29,7 @@ from tests.system.pages_visitor import Visitor  # noqa: E402
 
 CITY = ROOT / "out" / "demo-city" / "city.db"
 SCHEME = ROOT / "config" / "schemes" / "neutral-2026.yaml"
-TENANT, MONTH, PASSWORD = "demo-city", "2026-10", "a bench of pages"
+TENANT, MONTH, PASSWORD = "demo-city", "2026-10", "nine quick figures"
 BASE = f"/t/{TENANT}/{MONTH}"
 PAGES = {
     "league": BASE, "site": f"{BASE}/site/site-001", "month": f"{BASE}/state",
@@ -101,8 +101,8 @@ def _enlarged(file: Path, centres: int) -> int:
                 taken = [f"{c} || '-{number}'" if c in ids.split() else c for c in names]
                 # The sealed text is not looked at by a page.
                 taken = ["''" if table == "records" and c == "body" else c for c in taken]
-                new.execute(f"INSERT INTO {table} SELECT {', '.join(taken)} FROM {table}"
-                            f" WHERE {ids.split()[0]} NOT GLOB '*-*-*'")  # fmt: skip
+                query = f"INSERT INTO {table} SELECT {', '.join(taken)} FROM {table} "  # noqa: S608
+                new.execute(f"{query} WHERE {ids.split()[0]} NOT GLOB '*-*-*'")
         new.commit()
         return int(new.execute("SELECT COUNT(*) FROM sites").fetchone()[0])
 

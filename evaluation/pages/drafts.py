@@ -19,7 +19,7 @@ from evaluation.database import Database
 from evaluation.month_report import Report, as_text, digest, report
 from evaluation.month_tables import REVISIONS
 from evaluation.page_tables import MONTH_DRAFTS
-from evaluation.pages.calendar import month_in, zone_of
+from evaluation.pages.calendar import Closed, month_in, zone_of
 from evaluation.pages.made_of import made_of
 from evaluation.registry import sites_of
 from evaluation.site_months import site_months
@@ -61,16 +61,12 @@ class Drafts:
         # None: it was made anew in between.
         return self.draft(tenant, month) if parsed is None else Kept(parsed, name, made_ms)
 
-    def revision(self, tenant: str, month: str, number: int) -> Kept | None:
-        """Return a month as it was closed; None when there is no such revision."""
+    def closed(self, tenant: str, of: Closed) -> Kept | None:
+        """Return a revision that is known to be there; of one in memory nothing is read."""
         c = REVISIONS.c
-        which = (c.tenant == tenant, c.month == month, c.revision == number)
-        with self._db.reading() as connection:
-            found = connection.execute(select(*c["digest", "made_ms"]).where(*which)).first()
-        if found is None:
-            return None
-        parsed = self._parsed_body(found.digest, lambda: self._text(select(c.body).where(*which)))
-        return None if parsed is None else Kept(parsed, found.digest, found.made_ms, number)
+        which = (c.tenant == tenant, c.month == of.month, c.revision == of.number)
+        parsed = self._parsed_body(of.digest, lambda: self._text(select(c.body).where(*which)))
+        return None if parsed is None else Kept(parsed, of.digest, of.made_ms, of.number)
 
     def renewed(self, tenant: str, month: str) -> Kept | None:
         """Return a month as it is now, made anew if anything has changed; None without sites."""

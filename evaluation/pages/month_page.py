@@ -76,8 +76,8 @@ def _draft(desk: Desk, visit: Visit, view: MonthView) -> Kept:
 def _which(desk: Desk, visit: Visit, view: MonthView, said: str) -> Kept:
     if said == DRAFT:
         return _draft(desk, visit, view)
-    known = {str(each.number) for each in view.month.closed}
-    kept = desk.drafts.revision(visit.tenant, view.month.name, int(said)) if said in known else None
+    known = {str(each.number): each for each in view.month.closed}
+    kept = desk.drafts.closed(visit.tenant, known[said]) if said in known else None
     if kept is None:
         raise Refusal(404, "没有这个修订", "There is no such revision")
     return kept

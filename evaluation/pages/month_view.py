@@ -70,12 +70,19 @@ def month_view(desk: Desk, visit: Visit) -> MonthView:
 def _report(desk: Desk, visit: Visit, month: MonthState) -> Kept | None:
     asked = visit.asked("revision")
     if asked.isdecimal() and len(asked) < 6:
-        return desk.drafts.revision(visit.tenant, month.name, int(asked))
+        return next(
+            (
+                desk.drafts.closed(visit.tenant, each)
+                for each in month.closed
+                if each.number == int(asked)
+            ),
+            None,
+        )
     if asked == DRAFT or not month.closed:
         if month.state is State.FROZEN:
             desk.keeper.ask(visit.tenant, month.name)
         return desk.drafts.draft(visit.tenant, month.name)
-    return desk.drafts.revision(visit.tenant, month.name, month.closed[-1].number)
+    return desk.drafts.closed(visit.tenant, month.closed[-1])
 
 
 def trends(desk: Desk, visit: Visit, view: MonthView) -> dict[str, list[Point | None]]:
@@ -84,7 +91,7 @@ def trends(desk: Desk, visit: Visit, view: MonthView) -> dict[str, list[Point | 
     reports = [
         (each.name, kept.report, True)
         for each in reversed(past[: MONTHS - 1])
-        if (kept := desk.drafts.revision(visit.tenant, each.name, each.closed[-1].number))
+        if (kept := desk.drafts.closed(visit.tenant, each.closed[-1]))
     ]
     reports.append((view.month.name, view.kept.report, view.kept.revision is not None))
     found: dict[str, list[Point | None]] = {site["site"]: [] for site in view.kept.report["sites"]}

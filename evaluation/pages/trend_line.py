@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 from markupsafe import Markup
 
@@ -11,7 +10,6 @@ from evaluation.pages.svg import (
     HATCH,
     RULE,
     element,
-    group,
     label,
     line,
     picture,
@@ -49,21 +47,18 @@ def trend_line(points: Sequence[Point | None], says: str, *, is_large: bool = Fa
 
     at = [left + step * n + step / 2 for n in range(len(points))]
     inside = _scale(width, left, y) if is_large else []
+    known: list[tuple[float, Point]] = []
     for x, point in zip(at, points, strict=True):
-        if is_large and point is not None:
+        if point is None:
+            continue
+        if is_large:
             inside.append(label(x, height - 6, point.month[2:], text_anchor="middle", font_size=11))
-        if point is not None and point.value is None:
+        if point.value is None:
             inside.append(rect(x - step / 3, above, step / 1.5, high, fill=HATCH, stroke=RULE))
-    ends = [
-        None if p is None or p.value is None else (x, y(p.value))
-        for x, p in zip(at, points, strict=True)
-    ]
-    inside += [line(*a, *b, stroke=COLOUR, stroke_width=1.5) for a, b in pairwise(ends) if a and b]
-    inside += [
-        _dot(p, end, (y(p.low or 0), y(p.high or 0)), 4 if is_large else 2.2)
-        for end, p in zip(ends, points, strict=True)
-        if end and p
-    ]
+        else:
+            known.append((x, point))
+    if known:
+        inside += _marks(known, step, y, radius=4 if is_large else 2)
     return picture(width, height, says, *inside, kind="trend large" if is_large else "trend")
 
 
@@ -75,10 +70,21 @@ def _scale(width: float, left: float, y: Callable[[float], float]) -> list[Marku
     ]
 
 
-def _dot(point: Point, at: tuple[float, float], ends: tuple[float, float], radius: float) -> Markup:
-    x, y = at
-    dot = element(
-        "circle", cx=x, cy=y, r=radius, stroke=COLOUR, fill=COLOUR if point.is_closed else "#ffffff"
-    )
-    whisker = line(x, ends[0], x, ends[1], stroke=COLOUR, stroke_opacity=0.45)
-    return group(whisker, dot, title=f"{point.month}: {point.value:.1f}")
+def _marks(
+    known: list[tuple[float, Point]], step: float, y: Callable[[float], float], *, radius: float
+) -> list[Markup]:
+    """Return line, whiskers and dots, a path each: a league has hundreds of trends."""
+    whiskers = "".join(f"M{x:g} {y(p.low or 0):.1f}V{y(p.high or 0):.1f}" for x, p in known)
+    dots = "".join(f"M{x:g} {y(p.value or 0):.1f}h0" for x, p in known if p.is_closed)
+    way, last = "", 0.0
+    for x, point in known:
+        way += f"{'L' if way and x - last <= step else 'M'}{x:g} {y(point.value or 0):.1f}"
+        last = x
+    hollow = [(x, y(p.value or 0)) for x, p in known if not p.is_closed]
+    return [
+        element("path", d=whiskers, stroke=COLOUR, stroke_opacity=0.45, fill="none"),
+        element("path", d=way, stroke=COLOUR, stroke_width=1.5, fill="none"),
+        element("path", d=dots, stroke=COLOUR, stroke_width=2 * radius, stroke_linecap="round"),
+        *(element("circle", cx=x, cy=at, r=radius, stroke=COLOUR, fill="#ffffff")
+          for x, at in hollow),
+    ]  # fmt: skip

@@ -131,13 +131,21 @@ def test_a_trend_has_no_line_through_a_month_that_was_not_rated():
     def point(month, value):
         return Point(month, value, value, value)
 
+    def way(points):
+        """The moves (M) and lines (L) of the path."""
+        [path] = re.findall(r'<path d="([^"]*)"[^>]*stroke-width="1.5"', trend_line(points, "t"))
+        return "".join(re.findall("[ML]", path))
+
     whole = [point("2026-01", 50.0), point("2026-02", 60.0), point("2026-03", 55.0)]
     gap = [whole[0], Point("2026-02", None, None, None), whole[2]]
-    assert trend_line(whole, "t").count('stroke-width="1.5"') == 2
-    made = trend_line(gap, "t")
-    assert 'stroke-width="1.5"' not in made
-    assert made.count(HATCH) == 1
-    assert 'stroke-width="1.5"' not in trend_line([whole[0], None, whole[2]], "t")
+    assert way(whole) == "MLL"
+    assert way(gap) == "MM"
+    assert way([whole[0], None, whole[2]]) == "MM"
+    assert trend_line(gap, "t").count(HATCH) == 1
+    assert HATCH not in trend_line([whole[0], None, whole[2]], "t")
+    draft = Point("2026-03", 55.0, 50.0, 60.0, is_closed=False)
+    assert "<circle" in trend_line([whole[0], draft], "t")
+    assert "<circle" not in trend_line(whole, "t")
 
 
 def test_figures_are_said_as_people_say_them():
