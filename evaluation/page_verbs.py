@@ -19,7 +19,7 @@ from evaluation.pages.accounts import Accounts
 from evaluation.pages.desk import desk_of
 from evaluation.pages.render import moment
 from evaluation.pages.roles import ROLE_WORDS, Role
-from evaluation.pages.server import serve, server_of
+from evaluation.pages.server import listener, serve, server_of
 from evaluation.scheme_file import read_scheme
 
 NameArgument = Annotated[str, typer.Argument(help="The user, e.g. zhang.wei. 用户名。")]
@@ -74,13 +74,8 @@ def serve_pages(
                 "nobody may log in yet 还没有用户: evaluation user add NAME --tenant T",
                 markup=False, highlight=False,
             )  # fmt: skip
-        try:
-            desk = desk_of(db, rules, _now_ms, secure=tls is not None)
-            serve(desk, server_of(desk, host, port, names, tls))
-        except (OSError, SystemExit) as error:
-            raise BadInputError(
-                f"{host}:{port} cannot be listened at ({error}); e.g. --port 8444 无法监听此端口"
-            ) from error
+        desk = desk_of(db, rules, _now_ms, secure=tls is not None)
+        serve(desk, server_of(desk, names, tls), listener(host, port))
 
 
 def add_user(

@@ -27,7 +27,7 @@ from evaluation.pages.desk import desk_of
 from evaluation.pages.passwords import hashed
 from evaluation.pages.reception import COOKIE
 from evaluation.pages.roles import Role
-from evaluation.pages.server import port_of, server_of
+from evaluation.pages.server import listener, server_of
 from evaluation.register_rows import READERS
 from evaluation.registry_rows import device_rows, site_rows
 from evaluation.scheme_file import read_scheme
@@ -118,8 +118,10 @@ class PagesLab:
         self.database = Database(url)
         make_city(self.database)
         self.desk = desk_of(self.database, read_scheme(SCHEME), lambda: self.now_ms, secure=False)
-        self.server = server_of(self.desk, "127.0.0.1", 0, frozenset({"pages.example"}))
-        self.thread = threading.Thread(target=self.server.run)
+        self.server = server_of(self.desk, frozenset({"pages.example"}))
+        listening = listener("127.0.0.1", 0)
+        self.port = listening.getsockname()[1]
+        self.thread = threading.Thread(target=self.server.run, args=([listening],))
 
     def __enter__(self) -> "PagesLab":
         self._add_people()
@@ -127,7 +129,6 @@ class PagesLab:
         self.desk.keeper.__enter__()
         self.thread.start()
         wait_until(lambda: self.server.started, "the pages are served")
-        self.port = port_of(self.server)
         return self
 
     def __exit__(self, *_: object) -> None:
