@@ -191,9 +191,7 @@ def test_two_devices_at_one_place_and_one_that_was_replaced(city):
                 " VALUES ('d3', '2000-01-02', 'site-001', 'north')"
             )
         )
-        connection.execute(
-            text("UPDATE device_sites SET to_day = '2026-01-02' WHERE dev = 'd2'")
-        )
+        connection.execute(text("UPDATE device_sites SET to_day = '2026-01-02' WHERE dev = 'd2'"))
     with city.reading() as connection:
         found = placed(connection, "t", T0)
     assert found["d1"].rivals == ("d3",)
