@@ -204,6 +204,8 @@ def test_the_access_list_lets_everybody_do_their_part_and_no_more():
         assert covers(granted(devices, "read"), topic.leaf) is not from_device, topic.leaf
         assert covers(granted(backend, "write"), topic.leaf) is not from_device, topic.leaf
     assert "topic read pc/v1/#" in backend
+    watch = lines[lines.index("user backend.watch") + 1 :]
+    assert watch == ["topic read pc/v1/#", "topic read reg/v1/#"]
 
 
 def test_the_numbers_of_the_brokers_config_are_those_of_the_documents():
