@@ -1,6 +1,7 @@
 """The fleet and its alerts in the database, on SQLite and on PostgreSQL."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -203,7 +204,7 @@ def test_two_devices_at_one_place_and_one_that_was_replaced(city):
 
 
 def look(database, *minutes, tenant="t"):
-    return [keep_alerts(database, tenant, T0 + minute * MINUTE) for minute in minutes]
+    return [keep_alerts(database, tenant, round(T0 + minute * MINUTE)) for minute in minutes]
 
 
 def test_an_alert_is_raised_closed_and_kept(city):
@@ -298,6 +299,19 @@ def test_an_old_alert_is_no_news(city):
     with city.reading() as connection:
         assert to_tell(connection, T0 + 2 * DAY, 9) == []
         assert to_tell(connection, T0 + 7 * MINUTE, 9, "other") == []
+
+
+def test_two_that_look_at_once_raise_one_alert(city):
+    say(city, status("d1", "lost"))
+    count(city, "d1")
+    for minute in (0, 6):
+        with ThreadPoolExecutor(4) as pool:
+            found = [pool.submit(look, city, minute + n / 100) for n in range(4)]
+            for each in found:
+                each.result()
+    with city.reading() as connection:
+        rows = connection.execute(text("SELECT count(*) FROM alerts WHERE dev = 'd1'")).scalar()
+    assert (opened(city), rows) == ([("d1", "lost")], 1)
 
 
 # --- Months --------------------------------------------------------------------------------

@@ -242,15 +242,14 @@ def test_it_keeps_states_registers_days_months_and_alerts(lab, url, tmp_path):
 
 
 def test_neither_a_broker_nor_a_database_that_is_away_ends_it(lab, postgres):
+    """And what it has not committed when it is killed, the broker has still."""
     url = prepared(postgres.new_database())
     with watching(lab.port, url) as watch:
-        postgres.kill()
-        try:
-            publish(lab.port, status("lost"), ratings(1), ratings(2))
-            watch.said("the database is away")
-        finally:
-            postgres.start()
+        away(postgres, watch, lambda: publish(lab.port, ratings(1), ratings(2)), watch.kill)
+    with watching(lab.port, url) as watch:
         wait_until(lambda: len(ask(url, "SELECT * FROM ratings")) == 2, "ratings")
+        away(postgres, watch, lambda: publish(lab.port, status("lost")))
+        wait_until(lambda: ask(url, "SELECT body FROM device_states"), "a state")
         lab.kill()
         lab.start()
         # It has forgotten everything, also whom it has to send what.
@@ -260,6 +259,17 @@ def test_neither_a_broker_nor_a_database_that_is_away_ends_it(lab, postgres):
             lambda: "online" in ask(url, "SELECT body FROM device_states")[0][0], "the next state"
         )
         assert watch.end() == 0
+
+
+def away(postgres, watch, meanwhile, then=lambda: None):
+    """Let a database be away until it is missed."""
+    postgres.kill()
+    try:
+        meanwhile()
+        watch.said("the database is away")
+        then()
+    finally:
+        postgres.start()
 
 
 HANGS = "import time, os; open({!r}, 'w').write(str(os.getpid())); time.sleep(600)"
