@@ -1,6 +1,7 @@
 """The fleet and its alerts in the database, on SQLite and on PostgreSQL."""
 
 import json
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import asdict
@@ -320,14 +321,32 @@ def test_what_was_handed_on_is_not_forgotten_by_one_who_read_it_before(city):
 def test_two_that_look_at_once_raise_one_alert(city):
     say(city, status("d1", "lost"))
     count(city, "d1")
-    for minute in (0, 6):
-        with ThreadPoolExecutor(4) as pool:
-            found = [pool.submit(look, city, minute + n / 100) for n in range(4)]
-            for each in found:
-                each.result()
+    with ThreadPoolExecutor(2) as pool:
+        with city.writing() as connection:
+            if not city.is_sqlite:
+                connection.execute(text("LOCK TABLE alerts IN EXCLUSIVE MODE"))
+            looks = [pool.submit(look, city, minute) for minute in (0, 0.01)]
+            wait_until_both_wait(city)
+        for each in looks:
+            each.result()
+    look(city, 6)
     with city.reading() as connection:
         rows = connection.execute(text("SELECT count(*) FROM alerts WHERE dev = 'd1'")).scalar()
     assert (opened(city), rows) == ([("d1", "lost")], 1)
+
+
+def wait_until_both_wait(database):
+    """Of PostgreSQL it can be seen; SQLite lets one write at a time anyway."""
+    never = threading.Event()
+    for _ in range(1200):
+        if database.is_sqlite:
+            return
+        with database.reading() as connection:
+            query = "SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted"
+            if connection.execute(text(query)).scalar() == 2:
+                return
+        never.wait(0.05)
+    raise AssertionError("they do not wait for each other")
 
 
 # --- Months --------------------------------------------------------------------------------
