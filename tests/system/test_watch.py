@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, text
@@ -23,10 +24,13 @@ from edge.vocabulary import CountBucket, Message, Outcome, Provenance, TimeQuali
 from evaluation import registry
 from evaluation.database import Database
 from evaluation.ingest import read
+from evaluation.mqtt_link import SessionSettings
+from evaluation.mqtt_session import MqttSession
 from evaluation.registry_rows import device_rows, site_rows
 from evaluation.rollup import RollUp
 from evaluation.store import Store
 from evaluation.verbs import cli
+from evaluation.watch import filters
 
 pytestmark = pytest.mark.skipif(
     "mosquitto" not in available_kinds(),
@@ -287,6 +291,51 @@ def test_a_command_that_hangs_delays_nothing_and_ends_with_it(lab, url, tmp_path
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid.read_text()), 0)
     assert ask(url, "SELECT told FROM alerts WHERE raised_ms > 0") == [(None,)]
+
+
+def test_the_access_list_lets_it_hear_devices_and_the_systems_that_are_named(tmp_path):
+    acl = tmp_path / "acl"
+    kiosk = "user backend.kiosk\ntopic write reg/v1/street-1/+/ratings\n"
+    acl.write_text(Path("config/mosquitto/acl").read_text("utf-8") + kiosk, "utf-8")
+    with LabBroker("mosquitto", mosquitto_lines=[f"acl_file {acl}"]) as lab:
+        at = MqttSettings("127.0.0.1", lab.port, insecure_lab=True, username="backend.watch")
+        settings = SessionSettings("watch", filters(None), 60, 20, retained_always=True)
+        with closing(Hearing(MqttSession(at, settings))) as hearing:
+            topics = {
+                "reg/v1/street-1/site-001/ratings": "backend.kiosk",
+                "pc/v1/street-1/d1/status": "d1",
+            }
+            refused = {
+                "reg/v1/street-1/site-001/cases": "backend.kiosk",
+                "reg/v1/street-2/site-001/ratings": "backend.kiosk",
+                "reg/v1/street-1/site-002/ratings": "d1",
+                "pc/v1/street-1/d2/status": "d1",
+            }
+            for topic, who in (*refused.items(), *topics.items()):
+                say_as(lab.port, who, topic)
+            wait_until(lambda: hearing.heard() >= set(topics), "what may be heard")
+            assert hearing.heard() == set(topics)
+
+
+class Hearing:
+    """The topics that a session has taken."""
+
+    def __init__(self, session):
+        self._session, self._heard = session, set()
+
+    def heard(self):
+        self._heard |= {each.topic for each in self._session.take(20, POLL_S, 0.0)}
+        return self._heard
+
+    def close(self):
+        self._session.leave()
+
+
+def say_as(port, who, topic):
+    at = MqttSettings("127.0.0.1", port, insecure_lab=True, username=who)
+    connection = Connection(at, f"{who}-{secrets.token_hex(4)}", clean_start=True)
+    connection.publish(Message(topic, b"{}", 1, False))
+    connection.leave()
 
 
 @pytest.mark.parametrize(
