@@ -96,7 +96,7 @@ def line_of(document: Any, location: Location) -> int:
 
 def _mistake(problem: ErrorDetails, schema: dict[str, Any]) -> Mistake:
     location = problem["loc"]
-    return Mistake(*_words(problem, location, schema), _dotted(location))
+    return Mistake(*_words(problem, location, schema), dotted(location))
 
 
 def _words(problem: ErrorDetails, location: Location, schema: dict[str, Any]) -> tuple[str, str]:
@@ -128,7 +128,8 @@ def without_password(text: str) -> str:
     return re.sub(r"//[^/@\s]*@", "//***@", text)
 
 
-def _dotted(location: Location) -> str:
+def dotted(location: Location) -> str:
+    """Return a location as it is written, e.g. lines[0].points."""
     text = ""
     for part in location:
         text += f"[{part}]" if isinstance(part, int) else f".{part}"

@@ -1,25 +1,27 @@
 """The YAML of a scheme: read, checked, explained by line."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
 from edge.config_drawings import Section as FileSection
-from edge.config_errors import explain
+from edge.config_errors import Location, dotted, explain, line_of
 from edge.config_text import parse, read_text
-from edge.errors import ConfigError, SettingError
+from edge.errors import ConfigError, Mistake, SettingError
 from evaluation.assessment.scheme import Goal, Indicator, Kind, Scheme, Section, SizeClass, Text
 
 EXAMPLE = "config/schemes/neutral-2026.yaml"
 ALL = "all"
-SETTINGS: dict[Kind, frozenset[str]] = {
-    Kind.ACTIVE_HOURS: frozenset({"people", "passages"}),
-    Kind.SPACE_USE: frozenset({"used_min"}),
-    Kind.PRAISE_RATE: frozenset({"few"}),
-    Kind.TIMELINESS: frozenset({"wait_min"}),
+MOST = 1e6
+SETTINGS: dict[Kind, dict[str, float]] = {
+    Kind.ACTIVE_HOURS: {"people": MOST, "passages": MOST},
+    Kind.SPACE_USE: {"used_min": 15},
+    Kind.PRAISE_RATE: {"few": MOST},
+    Kind.TIMELINESS: {"wait_min": 1440},
 }
-"""Limits that a kind of indicator needs; kinds that are not here have none."""
+"""Limits that a kind of indicator needs, above 0, and the most each can be; others have none."""
 
 Id = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,30}$", examples=["F1"])]
 Share = Annotated[float, Field(ge=0, le=1, examples=[0.95])]
@@ -36,7 +38,8 @@ class GradesSection(FileSection):
     """From which coverage on a figure is reliable, and from which it is estimated."""
 
     reliable_from: Share = 0.95
-    estimated_from: Share = 0.70
+    estimated_from: float = Field(default=0.70, gt=0, le=1, examples=[0.70])
+    """Not 0: what nobody looked at would be rated."""
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -93,13 +96,33 @@ class IndicatorSection(FileSection):
 
     @model_validator(mode="after")
     def _settings_of_the_kind(self) -> Self:
-        wanted = SETTINGS.get(self.kind, frozenset())
-        if set(self.settings) != wanted:
+        wanted = SETTINGS.get(self.kind, {})
+        if set(self.settings) != set(wanted):
             names = ", ".join(sorted(wanted)) or "none"
             raise SettingError(
                 f"settings of {self.kind} are: {names}; see {EXAMPLE}",
                 f"{self.kind} 的 settings 是：{names}；参见 {EXAMPLE}",
             )
+        for name, value in self.settings.items():
+            if not 0 < value <= wanted[name]:
+                raise SettingError(
+                    f"settings.{name} is above 0 and {wanted[name]:.0f} at most, not {value:g};"
+                    f" see {EXAMPLE}",
+                    f"settings.{name} 应大于 0 且不超过 {wanted[name]:.0f}，现在是 {value:g}；"
+                    f"参见 {EXAMPLE}",
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _goals_of_shares(self) -> Self:
+        for size, goal in self.goals.items():
+            if goal.floor < 0 or (self.kind is not Kind.VISIT_RATE and goal.target > 1):
+                raise SettingError(
+                    f"goals.{size}: {self.kind} is never under 0, and a share is 1 at most;"
+                    " e.g. {floor: 0.5, target: 0.95} for 50 % and 95 %",
+                    f"goals.{size}：{self.kind} 不会小于 0，比例不超过 1；"
+                    "例如 50 % 和 95 % 写 {floor: 0.5, target: 0.95}",
+                )
         return self
 
 
@@ -114,58 +137,80 @@ class SchemeFile(FileSection):
     audiences: tuple[Id, ...] = Field(min_length=1, examples=[["elderly", "children"]])
     indicators: tuple[IndicatorSection, ...] = Field(min_length=1)
 
-    @model_validator(mode="after")
-    def _fits_together(self) -> Self:
-        for en, zh in _misfits(self):
-            raise SettingError(en, zh)
-        return self
+
+Misfit = tuple[Location, str, str]
+"""Where it is, and what, in English and in Chinese."""
 
 
 def read_scheme(path: Path) -> Scheme:
     """Read a scheme. Raises ConfigError, `file:line: …`."""
     document = parse(path, read_text(path))
     try:
-        return _scheme(SchemeFile.model_validate(document))
+        file = SchemeFile.model_validate(document)
     except ValidationError as error:
         raise ConfigError(*explain(path, document, error, SchemeFile)) from error
+    misfits = [*_twice(file), *_bounds(file), *_goals(file), *_sections(file)]
+    if misfits:
+        raise ConfigError(
+            *(
+                Mistake(en, zh, dotted(at), line=line_of(document, at), file=str(path))
+                for at, en, zh in misfits
+            )
+        )
+    return _scheme(file)
 
 
-def _misfits(file: SchemeFile) -> list[tuple[str, str]]:
-    """Say what does not fit together, in English and in Chinese."""
-    found = []
+def _twice(file: SchemeFile) -> Iterator[Misfit]:
     for what, ids in (
         ("size_classes", [each.id for each in file.size_classes]),
         ("indicators", [each.id for each in file.indicators]),
         ("audiences", list(file.audiences)),
     ):
-        twice = sorted({each for each in ids if ids.count(each) > 1})
-        if twice:
-            found.append((f"{what}: {twice[0]!r} is there twice", f"{what}：{twice[0]!r} 重复"))
-    bounds = [each.residents_below for each in file.size_classes]
-    inner = [bound for bound in bounds[:-1] if bound is not None]
-    if bounds[-1] is not None or len(inner) < len(bounds) - 1 or inner != sorted(set(inner)):
-        found.append(
-            (
-                "size_classes: residents_below has to grow, and the last class has none",
-                "size_classes：residents_below 应逐个增大，最后一类不填",
-            )
-        )
-    classes = {each.id for each in file.size_classes}
-    for each in file.indicators:
-        if set(each.goals) not in ({ALL}, classes):
-            names = ", ".join(sorted(classes))
-            found.append(
-                (
-                    f"{each.id}: goals are for `all`, or for each of {names}",
-                    f"{each.id}：goals 写 `all`，或每一类都写（{names}）",
+        for number, each in enumerate(ids):
+            if each in ids[:number]:
+                yield (
+                    (what, number),
+                    f"{each!r} is there twice; see {EXAMPLE}",
+                    (f"{each!r} 重复；参见 {EXAMPLE}"),
                 )
+
+
+def _bounds(file: SchemeFile) -> Iterator[Misfit]:
+    before, last = 0, len(file.size_classes) - 1
+    for number, each in enumerate(file.size_classes):
+        bound = each.residents_below
+        is_right = bound is None if number == last else bound is not None and bound > before
+        if not is_right:
+            yield (
+                ("size_classes", number),
+                "residents_below has to grow from class to class, and the last one has none;"
+                f" see {EXAMPLE}",
+                f"residents_below 应逐类增大，最后一类不填；参见 {EXAMPLE}",
             )
-    missing = [each.value for each in Section if each not in {i.section for i in file.indicators}]
-    if missing:
-        found.append(
-            (f"indicators: none is of section {missing[0]}", f"indicators：缺少板块 {missing[0]}")
-        )
-    return found
+        before = bound or before
+
+
+def _goals(file: SchemeFile) -> Iterator[Misfit]:
+    classes = [each.id for each in file.size_classes]
+    for number, each in enumerate(file.indicators):
+        if set(each.goals) not in ({ALL}, set(classes)):
+            names = ", ".join(classes)
+            yield (
+                ("indicators", number, "goals"),
+                f"goals are for `{ALL}`, or for each of {names}; see {EXAMPLE}",
+                f"goals 写 `{ALL}`，或每一类都写（{names}）；参见 {EXAMPLE}",
+            )
+
+
+def _sections(file: SchemeFile) -> Iterator[Misfit]:
+    there = {each.section for each in file.indicators}
+    for section in Section:
+        if section not in there:
+            yield (
+                ("indicators",),
+                f"none is of section {section}; every section needs one, see {EXAMPLE}",
+                f"缺少板块 {section}；每个板块至少一项指标，参见 {EXAMPLE}",
+            )
 
 
 def _scheme(file: SchemeFile) -> Scheme:

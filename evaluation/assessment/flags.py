@@ -5,24 +5,29 @@ look alike to a line.
 
 | code | when |
 |---|---|
-| loops | a slot counts `BUSY` times the median of its hour and more than `MANY` in, about as many out, and where a zone tells, people stayed less than `SHORT` of the usual time |
+| loops | a slot counts more than `BUSY` times the median of its hour and more than `MANY` in, about as many out, and where a zone tells, those who are more than usual stayed less than `SHORT` of the usual time |
 | uturns | more than `UTURNS` of those who came turned round at the door |
 | out_of_hours | more than `MANY_OUT` people, and `SHARE_OUT` of all, came when it was closed |
 | imbalance | in and out differ by more than `IMBALANCE` of the larger one |
-| camera | the camera was covered, dark, blurred, frozen or moved in `HOUR` or more of the opening time |
+| camera, days_unseen, same_hours, quiet_hours | see `evaluation.assessment.outages` |
+| closed_days | closed on `CLOSED` or more days whose weekday is mostly open: the visit rate is per open day |
 | records_missing | records exist that did not come |
 | undated | people were counted whom no clock could date |
 | register | the register has many more people at an activity than the zone saw |
 """  # noqa: E501
 
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
-from evaluation.assessment.observed import Bools, DoorMonth, Floats, Ints
+from evaluation.assessment.estimate import weekdays
+from evaluation.assessment.observed import Bools, DoorMonth, Floats, Ints, worst_cov
+from evaluation.assessment.opening import SLOT_MS
+from evaluation.assessment.outages import outages
 from evaluation.assessment.site import SiteMonth
+from evaluation.assessment.words import Flag
+
+__all__ = ["Flag", "flags"]
 
 BUSY = 3.0
 MANY = 20
@@ -35,21 +40,9 @@ MARGIN_SLOTS = 2
 """Half an hour before and after the opening hours is not out of hours: staff let people in."""
 IMBALANCE = 0.2
 FEWEST = 50
-HOUR = 4
+CLOSED = 4
 REGISTER = 1.5
 REGISTER_MORE = 10
-_CAMERA = ("covered", "dark", "blurred", "frozen", "moved")
-
-
-@dataclass(frozen=True, slots=True)
-class Flag:
-    """Something odd. day: of the month from 0; None: the whole month. zh, en: one sentence."""
-
-    code: str
-    zh: str
-    en: str
-    day: int | None = None
-    source: str | None = None
 
 
 def flags(of: SiteMonth) -> list[Flag]:
@@ -60,11 +53,11 @@ def flags(of: SiteMonth) -> list[Flag]:
         for look in (_loops, _uturns, _out_of_hours, _imbalance)
         for flag in look(of, door, device)
     ]
-    return [*found, *_camera(of), *_records(of), *_register(of)]
+    return [*found, *outages(of), *_closed_days(of), *_records(of), *_register(of)]
 
 
 def _loops(of: SiteMonth, door: DoorMonth, device: str) -> Iterator[Flag]:
-    usual = _usual(of, door)
+    usual = _usual(of, door.entered, door.cov)
     more = np.maximum(door.entered, door.left)
     odd = (
         of.is_open
@@ -72,7 +65,7 @@ def _loops(of: SiteMonth, door: DoorMonth, device: str) -> Iterator[Flag]:
         & (door.entered > BUSY * usual)
         & (np.abs(door.entered - door.left) <= BALANCED * more)
     )
-    stayed = _stayed(of, door.entered)
+    stayed = _stayed(of, door, usual)
     if stayed is not None:
         odd &= stayed < SHORT
     for day in np.unique(of.month.day[odd]).tolist():
@@ -90,26 +83,34 @@ def _loops(of: SiteMonth, door: DoorMonth, device: str) -> Iterator[Flag]:
         )
 
 
-def _usual(of: SiteMonth, door: DoorMonth) -> Floats:
+def _usual(of: SiteMonth, sums: Ints, cov: Floats) -> Floats:
     """Return the median of the month's open slots of the same hour, which one odd day leaves."""
     hour = of.month.minute // 60
     usual = np.zeros(of.month.slots)
-    seen = of.is_open & (door.cov > 0)
+    seen = of.is_open & (cov > 0)
     for each in np.unique(hour[seen]).tolist():
-        usual[hour == each] = np.median(door.entered[seen & (hour == each)])
+        usual[hour == each] = np.median(sums[seen & (hour == each)])
     return usual
 
 
-def _stayed(of: SiteMonth, entered: Ints) -> Floats | None:
-    """Return how long people stayed by slot, as a share of what is usual in the month."""
+def _stayed(of: SiteMonth, door: DoorMonth, usual: Floats) -> Floats | None:
+    """Return how long those who are more than usual stayed, as a share of a usual stay.
+
+    Who sits in the hall at that hour anyway does not make a walk in circles longer. None where
+    no zone tells.
+    """
     zones = list(of.zones.values())
     if not zones:
         return None
     presence_ms: Ints = np.sum([zone.presence_ms for zone in zones], axis=0)
-    each = presence_ms / np.maximum(entered, 1)
-    busy = of.is_open & (entered > 0)
-    usual = float(np.median(each[busy])) if busy.any() else 0.0
-    return each / usual if usual else None
+    busy = of.is_open & (door.entered > 0)
+    if not busy.any():
+        return None
+    usual_stay_ms = float(np.median(presence_ms[busy] / door.entered[busy]))
+    if not usual_stay_ms:
+        return None
+    more_ms = presence_ms - _usual(of, presence_ms, worst_cov(zones))
+    return more_ms / np.maximum(door.entered - usual, 1.0) / usual_stay_ms
 
 
 def _uturns(of: SiteMonth, door: DoorMonth, device: str) -> Iterator[Flag]:
@@ -162,29 +163,21 @@ def _imbalance(_: SiteMonth, door: DoorMonth, device: str) -> Iterator[Flag]:
     )
 
 
-def _camera(of: SiteMonth) -> Iterator[Flag]:
-    words = {
-        "covered": ("被遮挡", "was covered"),
-        "dark": ("太暗", "saw too little light"),
-        "blurred": ("模糊", "was blurred"),
-        "frozen": ("画面停住", "was frozen"),
-        "moved": ("被移动", "was moved"),
-    }
-    for device, door in sorted(of.doors.items()):
-        count = Counter(why for slot, why in door.why.items() if of.is_open[slot])
-        for why in _CAMERA:
-            if count[why] < HOUR:
-                continue
-            hours = count[why] / 4
-            zh, en = words[why]
-            first = min(slot for slot, reason in door.why.items() if reason == why)
-            yield Flag(
-                "camera",
-                f"摄像机{zh}，影响开放时间 {hours:.1f} 小时",
-                f"the camera {en} for {hours:.1f} h of the opening time",
-                int(of.month.day[first]),
-                device,
-            )
+def _closed_days(of: SiteMonth) -> Iterator[Flag]:
+    month = of.month
+    opened = np.bincount(month.day, of.is_open, minlength=month.days) > 0
+    weekday = weekdays(month)
+    open_days = np.bincount(weekday, opened, minlength=7)
+    is_usual = 2 * open_days > np.bincount(weekday, minlength=7)
+    closed = int((~opened & is_usual[weekday]).sum())
+    if closed < CLOSED:
+        return
+    yield Flag(
+        "closed_days",
+        f"通常开放的日子有 {closed} 天关闭；到访率只按开放的 {of.open_days} 天计算：请核对闭馆日",
+        f"closed on {closed} days that are usually open; the visit rate is of the {of.open_days}"
+        " open ones: check the closed days",
+    )
 
 
 def _records(of: SiteMonth) -> Iterator[Flag]:
@@ -211,7 +204,8 @@ def _register(of: SiteMonth) -> Iterator[Flag]:
             continue
         if each.attended <= REGISTER * each.seen + REGISTER_MORE:
             continue
-        day = int((each.t0_ms - of.month.t0_ms) // 86_400_000)
+        slot = (each.t0_ms - of.month.t0_ms) // SLOT_MS
+        day = int(of.month.day[slot]) if 0 <= slot < of.month.slots else None
         yield Flag(
             "register",
             f"活动 {each.id}：台账 {each.attended} 人，区域最多看到 {each.seen} 人",

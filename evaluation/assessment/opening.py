@@ -50,8 +50,8 @@ class Month:
     """A calendar month of a time zone as slots of 15 minutes.
 
     t0_ms: when it begins, UTC milliseconds. slots: how many there are.
-    day, weekday, hour: of each slot, local; int arrays of `slots` elements, day from 0.
-    minute: minutes after local midnight.
+    day, weekday, minute: of each slot, local; int arrays of `slots` elements. The day is counted
+    from 0, the minute from local midnight.
     """
 
     year: int

@@ -8,8 +8,8 @@ class Activity:
     """One activity. Times are UTC milliseconds.
 
     expected: how many were registered or invited. attended: by the register; None where it says
-    nothing. seen: the highest headcount of the zone where it was held; None where no zone saw it.
-    audiences: whom it was for, ids of the scheme.
+    nothing. seen: the highest headcount of the zone where it was held; None where no zone saw
+    all of it. audiences: whom it was for, ids of the scheme.
     """
 
     id: str

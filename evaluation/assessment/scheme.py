@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+Settings = Mapping[str, float]
+"""The limits of one indicator, by name."""
+
 
 class Section(StrEnum):
     """The three sections of the evaluation."""
@@ -62,7 +65,7 @@ class Indicator:
     name: Text
     weight: float
     goals: Mapping[str, Goal]
-    settings: Mapping[str, float] = field(default_factory=dict)
+    settings: Settings = field(default_factory=dict)
     source: str = ""
 
 

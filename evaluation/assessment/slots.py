@@ -4,12 +4,15 @@ A slot's counts are the sums of its records. A record longer than a slot, or acr
 shared out in proportion to time; whole counts go by largest remainder, earlier slots first, so
 that sums stay exact (Hamilton's method, as in seat apportionment).
 Coverage of a line in a slot is the share of the slot that healthy video covered; of the lines
-that have a record there the worst one holds, because visitors may use any door.
-What was never dated (`tq` unsynced) is in the totals as `undated` and in no slot.
+the worst one holds, because visitors may use any door. A line whose record is missing between
+two of its records was not seen there; before its first and after its last one of the day it was
+not drawn, as far as anybody knows. A record without counts covers nothing, whatever it says.
+What was never dated (`tq` unsynced) is in the totals as `undated` and in no slot; it belongs to
+the day that the device put it into.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -108,42 +111,46 @@ def door_day(readings: Iterable[LineReading], day_ms: int) -> DoorDay:
     """Return the visitors of the UTC day that begins at `day_ms`."""
     day = DoorDay()
     covered: dict[str, dict[int, float]] = defaultdict(lambda: defaultdict(float))
-    for each in readings:
+    for each in sorted(readings, key=_in_time):
         if each.tq == UNSYNCED:
-            day.undated += each.entered or 0
+            if day_ms <= each.t0_ms < day_ms + DAY_MS:
+                day.undated += each.entered or 0
             continue
+        cov = _covered(each.cov, each.entered)
         for slot, share in _overlaps(each.t0_ms, each.t1_ms, day_ms):
-            covered[each.line][slot] += each.cov * share
-            if each.cov < 1:
+            covered[each.line][slot] += cov * share
+            if cov < 1:
                 day.why.setdefault(slot, each.cov_reason or NO_RECORD)
         _share_out(day.entered, each.entered, each, day_ms)
         _share_out(day.left, each.left, each, day_ms)
         _share_out(day.uturn, each.uturn, each, day_ms)
         _share_out(day.low, each.entered if each.in_low is None else each.in_low, each, day_ms)
         _share_out(day.high, each.entered if each.in_high is None else each.in_high, each, day_ms)
-    for slot in range(SLOTS_A_DAY):
-        shares_seen = [of_line[slot] for of_line in covered.values() if slot in of_line]
-        day.cov[slot] = round(min(1.0, *shares_seen), 6) if shares_seen else 0.0
+    day.cov = _worst_line(covered.values())
     return day
 
 
 def zone_days(readings: Iterable[ZoneReading], day_ms: int) -> dict[str, ZoneDay]:
     """Return the zones of the UTC day that begins at `day_ms`, by id."""
     days: dict[str, ZoneDay] = {}
-    for each in readings:
+    for each in sorted(readings, key=_in_time):
         if each.tq == UNSYNCED:
             continue
         day = days.setdefault(each.zone, ZoneDay(each.kind))
+        day.kind = each.kind
+        cov = _covered(each.cov, each.presence_ms)
         for slot, share in _overlaps(each.t0_ms, each.t1_ms, day_ms):
-            day.cov[slot] = min(1.0, round(day.cov[slot] + each.cov * share, 6))
+            day.cov[slot] += cov * share
             day.peak[slot] = max(day.peak[slot], each.peak or 0)
             if each.wait_ms is not None:
                 day.wait_ms[slot] = max(each.wait_ms, day.wait_ms[slot] or 0)
-            if each.cov < 1:
+            if cov < 1:
                 day.why.setdefault(slot, each.cov_reason or NO_RECORD)
         _share_out(day.presence_ms, each.presence_ms, each, day_ms)
         _share_out(day.used_ms, each.used_ms, each, day_ms)
         _share_out(day.arrivals, each.arrivals, each, day_ms)
+    for day in days.values():
+        day.cov = [min(1.0, round(cov, 6)) for cov in day.cov]
     return days
 
 
@@ -165,6 +172,25 @@ def zone_of(stored: dict[str, Any]) -> ZoneDay:
 
 def _by_slot(why: dict[str, str]) -> dict[int, str]:
     return {int(slot): reason for slot, reason in why.items()}
+
+
+def _in_time(each: LineReading | ZoneReading) -> tuple[int, int, str, float, str]:
+    """Order readings so that nothing depends on the order in which they came."""
+    name = each.line if isinstance(each, LineReading) else f"{each.zone} {each.kind}"
+    return each.t0_ms, each.t1_ms, name, each.cov, each.cov_reason or ""
+
+
+def _covered(cov: float, count: int | None) -> float:
+    return 0.0 if count is None else cov
+
+
+def _worst_line(lines: Iterable[Mapping[int, float]]) -> list[float]:
+    worst: list[float | None] = [None] * SLOTS_A_DAY
+    for covered in lines:
+        for slot in range(min(covered, default=0), max(covered, default=-1) + 1):
+            before, cov = worst[slot], covered.get(slot, 0.0)
+            worst[slot] = cov if before is None else min(before, cov)
+    return [0.0 if cov is None else min(1.0, round(cov, 6)) for cov in worst]
 
 
 def _overlaps(t0_ms: int, t1_ms: int, day_ms: int) -> Iterator[tuple[int, float]]:

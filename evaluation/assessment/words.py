@@ -35,6 +35,8 @@ class Reason(StrEnum):
     CLOSED = "closed"
     NO_REGISTER = "no_register"
     NOTHING_PLANNED = "nothing_planned"
+    NOTHING_HELD = "nothing_held"
+    NOTHING_DUE = "nothing_due"
     NO_RATINGS = "no_ratings"
     NO_RESIDENTS = "no_residents"
     PART_MISSING = "part_missing"
@@ -48,6 +50,8 @@ REASON_WORDS = {
     Reason.CLOSED: ("本月没有开放", "closed all month"),
     Reason.NO_REGISTER: ("没有收到台账", "no register was received"),
     Reason.NOTHING_PLANNED: ("没有计划的活动", "nothing was planned"),
+    Reason.NOTHING_HELD: ("没有举办活动", "nothing was held"),
+    Reason.NOTHING_DUE: ("没有到期的事项，也没有排队", "nothing was due, and nobody queued"),
     Reason.NO_RATINGS: ("没有评价", "there are no ratings"),
     Reason.NO_RESIDENTS: ("没有登记常住人口", "the resident population is not registered"),
     Reason.PART_MISSING: ("只有一部分数据", "a part of the data is missing"),
@@ -80,6 +84,17 @@ class Figure:
         low, value, high = (float("nan") if bound is None else bound for bound in bounds)
         if not (isfinite(low) and isfinite(high) and low <= value <= high):
             raise ValueError(f"low <= value <= high does not hold: {bounds}")
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """Something odd. day: of the month from 0; None: the whole month. zh, en: one sentence."""
+
+    code: str
+    zh: str
+    en: str
+    day: int | None = None
+    source: str | None = None
 
 
 def not_rated(reason: Reason, **parts: float | None) -> Figure:
