@@ -16,8 +16,8 @@ from evaluation.minutes import PARTLY_BELOW
 INTERVAL_S = 900
 """Of a device that has not said how long its intervals are."""
 LATE_S = 600
-"""How long after the end of an interval its record is there at the latest: 5 minutes over which
-a metered fleet spreads what it sends, and a delivery that failed on the way."""
+"""How long after the end of an interval its record is there at the latest: the half minute over
+which a fleet spreads what it sends, and deliveries that failed on the way and were tried again."""
 SKEW_S = 120
 """A clock that is further off puts people into the wrong quarter of an hour."""
 FEWEST_FOR_INTAKE = 3

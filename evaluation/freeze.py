@@ -1,5 +1,6 @@
 """Months that close by themselves: at D+7 on the clocks of the tenant's sites, as revision 0."""
 
+import calendar
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -7,7 +8,6 @@ from zoneinfo import ZoneInfo
 import structlog
 from sqlalchemy import Connection, select
 
-from evaluation.assessment.opening import Month, month_of
 from evaluation.assessment.scheme import Scheme
 from evaluation.assessment.slots import DAY_MS
 from evaluation.closing import BY_ITSELF, FREEZE_DAYS, Revision, close, revisions
@@ -48,9 +48,8 @@ def _due(connection: Connection, tenant: str, now_ms: int) -> Iterator[date]:
     first = (today - timedelta(days=FREEZE_DAYS)).replace(day=1)
     for _ in range(MONTHS_BACK):
         first = (first - timedelta(days=1)).replace(day=1)
-        month = month_of(first.year, first.month, ZoneInfo(sites[0].time_zone))
-        is_closed = revisions(connection, tenant, month.name)
-        if not is_closed and _is_complete(connection, sites, tenant, month):
+        is_closed = revisions(connection, tenant, f"{first:%Y-%m}")
+        if not is_closed and _is_complete(connection, sites, tenant, first):
             yield first
 
 
@@ -58,17 +57,19 @@ def _today(site: Site, now_ms: int) -> date:
     return datetime.fromtimestamp(now_ms / 1000, ZoneInfo(site.time_zone)).date()
 
 
-def _is_complete(connection: Connection, sites: list[Site], tenant: str, month: Month) -> bool:
+def _is_complete(connection: Connection, sites: list[Site], tenant: str, first: date) -> bool:
     """Say whether something came of a month, and nothing of it waits to be rolled up."""
+    after = (first + timedelta(days=31)).replace(day=1)
+    t0_ms, t1_ms = (calendar.timegm(day.timetuple()) * 1000 for day in (first, after))
     devices = select(DEVICES.c.dev).where(DEVICES.c.tenant == tenant)
-    days, waiting = (
-        select(c.dev).where(
-            c.day_ms > month.t0_ms - DAY_MS, c.day_ms < month.t1_ms, c.dev.in_(devices)
-        )
-        for c in (DEVICE_DAYS.c, DIRTY_DAYS.c)
+    c, w = DEVICE_DAYS.c, DIRTY_DAYS.c
+    days = select(c.dev).where(c.day_ms >= t0_ms, c.day_ms < t1_ms, c.dev.in_(devices))
+    # The local month begins and ends up to a day beside that of UTC.
+    waiting = select(w.dev).where(
+        w.day_ms >= t0_ms - DAY_MS, w.day_ms < t1_ms + DAY_MS, w.dev.in_(devices)
     )
     registers = select(REGISTERS_RECEIVED.c.site).where(
-        REGISTERS_RECEIVED.c.month == month.name,
+        REGISTERS_RECEIVED.c.month == f"{first:%Y-%m}",
         REGISTERS_RECEIVED.c.site.in_([site.site for site in sites]),
     )
     if connection.execute(waiting.limit(1)).first():

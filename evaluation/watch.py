@@ -36,7 +36,7 @@ from evaluation.tables import REJECTED, reject_row
 MESSAGES_AT_A_TIME = 200
 POLL_S, LINGER_S = 0.25, 0.05
 DAYS_EVERY_S = 5.0
-MONTHS_EVERY_S = 600.0
+MONTHS_EVERY_S = 60.0
 ALERTS_EVERY_S = 15.0
 TELL_EVERY_S = 5.0
 PART = "messages"

@@ -1,13 +1,16 @@
 """The fleet and its alerts in the database, on SQLite and on PostgreSQL."""
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, text
 
-from edge.errors import MessageError
+from edge.errors import BadInputError, MessageError
 from edge.messages import (
     Health,
     counts_message,
@@ -17,13 +20,14 @@ from edge.messages import (
 )
 from edge.testing import MemoryOutbox
 from edge.vocabulary import CountBucket, Line, Outcome, Provenance, TimeQuality
-from evaluation import registry
+from evaluation import registers, registry
 from evaluation.alert_store import alerts_of, as_dict, keep_alerts, mark_told, to_tell
 from evaluation.assessment.scheme import Scheme
 from evaluation.closing import BY_ITSELF, revisions
 from evaluation.database import Database
 from evaluation.device_states import keep_states, read_state
 from evaluation.fleet_facts import all_tenants, fleet_rows, placed
+from evaluation.fleet_tables import ALERTS
 from evaluation.fleet_words import Clock, Code, Presence, Registration
 from evaluation.freeze import freeze_due
 from evaluation.ingest import read
@@ -203,7 +207,7 @@ def test_two_devices_at_one_place_and_one_that_was_replaced(city):
 
 
 def look(database, *minutes, tenant="t"):
-    return [keep_alerts(database, tenant, T0 + minute * MINUTE) for minute in minutes]
+    return [keep_alerts(database, tenant, round(T0 + minute * MINUTE)) for minute in minutes]
 
 
 def test_an_alert_is_raised_closed_and_kept(city):
@@ -300,6 +304,51 @@ def test_an_old_alert_is_no_news(city):
         assert to_tell(connection, T0 + 7 * MINUTE, 9, "other") == []
 
 
+def test_what_was_handed_on_is_not_forgotten_by_one_who_read_it_before(city):
+    say(city, status("d1", "lost"))
+    look(city, 0, 6)
+    with city.reading() as connection:
+        [alert] = [each for each in alerts_of(connection, "t") if each.dev == "d1"]
+    mark_told(city, [alert])
+    row = asdict(alert) | {"detail": "later"}
+    with city.writing() as connection:
+        city.upsert(connection, ALERTS, [row], keep=("told",))
+    with city.reading() as connection:
+        [alert] = [each for each in alerts_of(connection, "t") if each.dev == "d1"]
+    assert (alert.told, alert.detail) == ("raised", "later")
+
+
+def test_two_that_look_at_once_raise_one_alert(city):
+    say(city, status("d1", "lost"))
+    count(city, "d1")
+    with ThreadPoolExecutor(2) as pool:
+        with city.writing() as connection:
+            if not city.is_sqlite:
+                connection.execute(text("LOCK TABLE alerts IN EXCLUSIVE MODE"))
+            looks = [pool.submit(look, city, minute) for minute in (0, 0.01)]
+            wait_until_both_wait(city)
+        for each in looks:
+            each.result()
+    look(city, 6)
+    with city.reading() as connection:
+        rows = connection.execute(text("SELECT count(*) FROM alerts WHERE dev = 'd1'")).scalar()
+    assert (opened(city), rows) == ([("d1", "lost")], 1)
+
+
+def wait_until_both_wait(database):
+    """Of PostgreSQL it can be seen; SQLite lets one write at a time anyway."""
+    never = threading.Event()
+    for _ in range(1200):
+        if database.is_sqlite:
+            return
+        with database.reading() as connection:
+            query = "SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted"
+            if connection.execute(text(query)).scalar() == 2:
+                return
+        never.wait(0.05)
+    raise AssertionError("they do not wait for each other")
+
+
 # --- Months --------------------------------------------------------------------------------
 
 
@@ -315,9 +364,11 @@ def test_a_month_closes_by_itself_on_its_seventh_day_once(city, scheme):
     count(city, "d1")
     count(city, "d1", ends_ms=FEBRUARY + DAY, n=2)
     due = FEBRUARY + 7 * DAY
-    assert freeze_due(city, scheme, due) == []  # what came is not rolled up
     RollUp(city).run()
     assert freeze_due(city, scheme, due - 1) == []
+    count(city, "d2")
+    assert freeze_due(city, scheme, due) == []  # what came last is not rolled up
+    RollUp(city).run()
     [made] = freeze_due(city, scheme, due)
     assert (made.tenant, made.month, made.number, made.made_by) == ("t", "2026-01", 0, BY_ITSELF)
     assert freeze_due(city, scheme, due + DAY) == []
@@ -339,3 +390,23 @@ def test_a_month_waits_for_the_site_where_it_ends_last(city, scheme):
     RollUp(city).run()
     assert freeze_due(city, scheme, FEBRUARY + 7 * DAY) == []
     assert [each.month for each in freeze_due(city, scheme, FEBRUARY + 8 * DAY)] == ["2026-01"]
+
+
+# --- Registers -----------------------------------------------------------------------------
+
+
+def received(database):
+    with database.reading() as connection:
+        rows = connection.execute(text("SELECT site, month, kind FROM registers_received"))
+        return sorted(tuple(row) for row in rows)
+
+
+def test_a_system_speaks_for_its_own_site_only(city):
+    registers.take_over(city, "t", "cases", [], complete_for="2026-01", only_site="site-002")
+    assert received(city) == [("site-002", "2026-01", "cases")]
+    with pytest.raises(BadInputError, match="no site site-009"):
+        registers.take_over(city, "t", "cases", [], complete_for="2026-01", only_site="site-009")
+    registers.take_over(city, "t", "ratings", [], complete_for="2026-02")
+    assert [site for site, month, _ in received(city) if month == "2026-02"] == [
+        "site-001", "site-002",
+    ]  # fmt: skip
