@@ -82,7 +82,9 @@ def grade(name: str, language: str) -> str:
 
 def reason(name: str | None, language: str) -> str:
     """Return why a figure is not rated or only estimated."""
-    return "" if name is None else REASON_WORDS[Reason(name)][LANGUAGES.index(language)]
+    if name not in set(Reason):
+        return name or ""  # of a report that a later version kept
+    return REASON_WORDS[Reason(name)][LANGUAGES.index(language)]
 
 
 def moment(at_ms: int, zone: ZoneInfo | None = None) -> str:

@@ -311,6 +311,7 @@ PARTS: Mapping[str, tuple[str, str]] = {
     "visits": ("到访", "visits"),
     "seen": ("其中看到", "seen"),
     "filled": ("其中估算", "filled in"),
+    "borrowed": ("其中借用其他时段", "of it from other weekdays or hours"),
     "residents": ("常住人口", "residents"),
     "open_days": ("开放天数", "open days"),
     "coverage": ("覆盖率", "coverage"),

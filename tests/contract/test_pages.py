@@ -21,6 +21,7 @@ from evaluation.pages.provenance import devices_at, records_of, sources_of, wind
 from evaluation.pages.roles import EVERY_TENANT, Role
 from evaluation.pages.sessions import IDLE_MS, LASTS_MS, TOUCH_MS, Sessions
 from evaluation.pages.tries import FREE_ALONE, FREE_TOGETHER, Tries
+from evaluation.pages.words import PARTS
 from evaluation.register_rows import READERS
 from evaluation.rollup import RollUp
 from evaluation.scheme_file import read_scheme
@@ -219,6 +220,17 @@ def city(database_url):
 def late(database):
     rows = READERS["ratings"](ratings(1, bad=30), "late.csv")
     registers.take_over(database, "t", "ratings", rows)
+
+
+def test_every_part_of_a_figure_has_a_name(city):
+    report = Drafts(city, read_scheme(SCHEME)).draft("t", "2026-02").report
+    parts = {
+        name
+        for site in report["sites"]
+        for each in site["indicators"].values()
+        for name in each["figure"]["parts"]
+    }
+    assert {"visits", "coverage", "held", "praise", "in_time", "borrowed"} <= parts <= set(PARTS)
 
 
 def test_a_draft_is_made_anew_only_when_something_has_changed(city):

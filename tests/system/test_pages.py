@@ -294,6 +294,7 @@ def test_a_month_is_frozen_by_itself_and_revised_by_people_with_a_reason(own_lab
     token = {"csrf": evaluator.csrf()}
     own_lab.desk.keeper.wake()
     wait_until(lambda: "frozen by itself" in evaluator.get(f"{MONTH}/state").text, "it is frozen")
+    assert "Data is the same as in the last revision" in evaluator.get(f"{MONTH}/state").text
     before = evaluator.get(MONTH).text
     assert "revision 0" in before
     late = token | {"about": "ratings"}
