@@ -20,6 +20,7 @@ from evaluation.pages.people_page import change_people, journal_page, people_pag
 from evaluation.pages.reception import Answering, Reception, frame, language_of
 from evaluation.pages.records_page import records_csv, records_page
 from evaluation.pages.refusal import Refusal
+from evaluation.pages.registers_page import registers_page
 from evaluation.pages.render import STYLE, page
 from evaluation.pages.roles import Role
 from evaluation.pages.site_page import answer_flag, site_page
@@ -37,6 +38,7 @@ _LOOKS: tuple[tuple[str, str, Role, Answering], ...] = (
     (_OF_SITE, "site", Role.VIEWER, site_page),
     (f"{_OF_SITE}/records", "records", Role.VIEWER, records_page),
     (f"{_OF_SITE}/records.csv", "records csv", Role.VIEWER, records_csv),
+    (f"{_OF_SITE}/registers", "registers", Role.VIEWER, registers_page),
     ("/t/{tenant:id}/fleet", "fleet", Role.VIEWER, fleet_page),
     ("/t/{tenant:id}/import", "import form", Role.EVALUATOR, import_page),
     ("/t/{tenant:id}/people", "users", Role.ADMIN, people_page),

@@ -222,6 +222,16 @@ def late(database):
     registers.take_over(database, "t", "ratings", rows)
 
 
+def test_what_moves_to_another_month_changes_the_one_it_leaves(city):
+    drafts = Drafts(city, read_scheme(SCHEME))
+    first = drafts.renewed("t", "2026-02")
+    head = "site,activity,title,begin,end,held,expected,attended,audiences\n"
+    row = "s1,a3,手机课堂,2026-03-03 09:30,2026-03-03 11:00,yes,30,21,elderly\n"
+    rows = READERS["activities"](f"{head}{row}".encode(), "moved.csv")
+    registers.take_over(city, "t", "activities", rows)
+    assert drafts.renewed("t", "2026-02").digest != first.digest
+
+
 def test_every_part_of_a_figure_has_a_name(city):
     report = Drafts(city, read_scheme(SCHEME)).draft("t", "2026-02").report
     parts = {

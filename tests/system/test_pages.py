@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from urllib.parse import urlencode
 
 import pytest
 from sqlalchemy import text
@@ -17,7 +18,8 @@ from tests.system.pages_visitor import Visitor
 MONTH = "/t/t/2026-02"
 LOOKS = (
     MONTH, f"{MONTH}/report.csv", f"{MONTH}/print", f"{MONTH}/state", f"{MONTH}/site/s1",
-    f"{MONTH}/site/s2/records?day=10", f"{MONTH}/site/s2/records.csv", "/t/t/fleet", "/password",
+    f"{MONTH}/site/s2/records?day=10", f"{MONTH}/site/s2/records.csv", f"{MONTH}/site/s1/registers",
+    "/t/t/fleet", "/password",
 )  # fmt: skip
 OF_EVALUATORS = ("/t/t/import",)
 OF_ADMINS = ("/t/t/people", "/t/t/journal")
@@ -235,6 +237,20 @@ def test_a_figure_goes_down_to_its_records_and_their_hashes(lab):
     assert "No record of this time" in visitor.get(f"{MONTH}/site/s2/records?day=10").text
 
 
+def test_project_and_service_figures_go_down_to_the_registers(lab):
+    page = lab.visitor("the-viewer").get(f"{MONTH}/site/s1/registers").text
+    assert page.count("手机课堂") == 3
+    assert page.count("<td>2026-02-10 ") == 2  # an activity from and to
+    assert "<td>2026-02-11</td>" in page  # a case that is due that day
+    assert "<td>c5</td>" in page
+    levels = dict(re.findall(r"<td>(\d)</td><td class=\"number\">(\d+)</td>", page))
+    assert levels == {"5": "60", "4": "0", "3": "0", "2": "0", "1": "2"}
+    with lab.database.writing() as connection:
+        forget = text("DELETE FROM registers_received WHERE site = 's4' AND kind = 'ratings'")
+        connection.execute(forget)
+    assert "not received" in lab.visitor("the-viewer").get(f"{MONTH}/site/s4/registers").text
+
+
 def test_what_centres_are_called_runs_nowhere(lab):
     for name in ("the-viewer", "the-admin"):
         visitor = lab.visitor(name)
@@ -343,6 +359,10 @@ def test_what_is_too_large_or_no_form_is_not_read(lab):
     token = visitor.csrf()
     large = {"csrf": token, "about": "x" * MOST_FORM_BYTES}
     assert visitor.post(f"{MONTH}/site/s3/flags", large).status == 413
+    said_in_pieces = (urlencode(large).encode() for _ in range(1))
+    kind = "application/x-www-form-urlencoded"
+    answer = visitor.ask("POST", f"{MONTH}/site/s3/flags", said_in_pieces, Content_Type=kind)
+    assert answer.status == 413
     for kind, body in (
         ("application/json", b"{}"), ("multipart/form-data", b"x"),
         ("multipart/form-data; boundary=b", b"--b\r\nnonsense"), ("text/plain", b"csrf=x"),
