@@ -22,6 +22,7 @@ SKEW_S = 120
 """A clock that is further off puts people into the wrong quarter of an hour."""
 FEWEST_FOR_INTAKE = 3
 """Of fewer devices that all fall silent together, each may have reasons of its own."""
+MOST_COUNT = 10**9
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -145,7 +146,7 @@ def _row(of: Facts, now_ms: int) -> FleetRow:
 def _presence(of: Facts, now_ms: int) -> tuple[Presence, int | None]:
     """Return whether a device is there, and from when on that can be told."""
     status = of.told.get("status")
-    state = None if status is None else status.body.get("state")
+    state = _text(_body(of, "status").get("state"))
     if status is not None and state in {"lost", "offline"}:
         return (Presence.LOST if state == "lost" else Presence.OFFLINE), status.received_ms
     if status is None and of.heard_ms is None:
@@ -230,7 +231,9 @@ def _text(value: object) -> str | None:
 
 
 def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    return value if 0 <= value <= MOST_COUNT else None
 
 
 def _utc_ms(value: object) -> int | None:

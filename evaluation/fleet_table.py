@@ -5,6 +5,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from rich.table import Table
+from rich.text import Text
 
 from evaluation.alerts import Alert
 from evaluation.fleet import FleetRow
@@ -37,8 +38,8 @@ def fleet_table(rows: Sequence[FleetRow], zone: ZoneInfo) -> Table:
     )  # fmt: skip
     for row in sorted(rows, key=_order):
         version = row.version or NOTHING
-        table.add_row(
-            row.dev, _site(row), row.place or NOTHING, _both(PRESENCE_WORDS[row.presence]),
+        _add(
+            table, row.dev, _site(row), row.place or NOTHING, _both(PRESENCE_WORDS[row.presence]),
             _moment(row.last_record_ms, zone), _both(video_words(row.video)),
             _both(CLOCK_WORDS[row.clock]),
             "?" if row.unaudited is None else ", ".join(row.unaudited) or NOTHING,
@@ -55,12 +56,17 @@ def alert_table(alerts: Sequence[Alert], places: Mapping[str, Placed], zone: Zon
     )
     for alert in alerts:
         at = places.get(alert.dev)
-        table.add_row(
-            _moment(alert.since_ms, zone), _moment(alert.closed_ms, zone),
+        _add(
+            table, _moment(alert.since_ms, zone), _moment(alert.closed_ms, zone),
             _both(SEVERITY_WORDS[alert.severity]), (at and at.name) or NOTHING,
             alert.dev or NOTHING, "\n".join(reversed(alert_words(alert.code, alert.detail))),
         )  # fmt: skip
     return table
+
+
+def _add(table: Table, *cells: str) -> None:
+    # As text, because a device or a table may say what would be taken for markup.
+    table.add_row(*(Text(cell) for cell in cells))
 
 
 def by_severity(alert: Alert) -> tuple[bool, int, int]:

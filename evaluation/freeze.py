@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import structlog
 from sqlalchemy import Connection, select
 
+from edge.errors import BadInputError
 from evaluation.assessment.scheme import Scheme
 from evaluation.assessment.slots import DAY_MS
 from evaluation.closing import BY_ITSELF, FREEZE_DAYS, Revision, close, revisions
@@ -29,13 +30,14 @@ def freeze_due(
 ) -> list[Revision]:
     """Close every month that is due and is not closed; return what was made of it.
 
-    A month of which nothing came at all is left alone: there is nothing to keep.
-    Raises StoreError, and BadInputError where a site's time zone cannot be used.
+    A month of which nothing came at all is left alone: there is nothing to keep. One that cannot
+    be closed is logged, and keeps no other from it. Raises StoreError.
     """
     with database.reading() as connection:
         owners = [only_tenant] if only_tenant is not None else tenants(connection)
         due = [(tenant, each) for tenant in owners for each in _due(connection, tenant, now_ms)]
-    return [_freeze(database, scheme, tenant, first) for tenant, first in due]
+    made = [_freeze(database, scheme, tenant, first) for tenant, first in due]
+    return [each for each in made if each is not None]
 
 
 def _due(connection: Connection, tenant: str, now_ms: int) -> Iterator[date]:
@@ -77,10 +79,16 @@ def _is_complete(connection: Connection, sites: list[Site], tenant: str, first: 
     return any(connection.execute(query.limit(1)).first() for query in (days, registers))
 
 
-def _freeze(database: Database, scheme: Scheme, tenant: str, first: date) -> Revision:
-    with database.reading() as connection:
-        names = {each.site: (each.name, each.area) for each in sites_of(connection, tenant)}
-        months = site_months(connection, tenant, first.year, first.month)
-    made = close(database, report(tenant, months, scheme, names), made_by=BY_ITSELF, reason="")
+def _freeze(database: Database, scheme: Scheme, tenant: str, first: date) -> Revision | None:
+    try:
+        with database.reading() as connection:
+            names = {each.site: (each.name, each.area) for each in sites_of(connection, tenant)}
+            months = site_months(connection, tenant, first.year, first.month)
+        of = report(tenant, months, scheme, names)
+        made = close(database, of, made_by=BY_ITSELF, reason="")
+    except (BadInputError, ValueError) as error:
+        name = f"{first:%Y-%m}"
+        _log.error("a month cannot be closed", tenant=tenant, month=name, reason=str(error))
+        return None
     _log.info("a month is closed", tenant=tenant, month=made.month, digest=made.digest)
     return made

@@ -1,12 +1,17 @@
 """The state of a device from what it said last, and which alerts follow from it in time."""
 
+import io
 from dataclasses import replace
+from zoneinfo import ZoneInfo
 
 import pytest
+from rich.console import Console
 
 from edge.sealing import iso_utc
-from evaluation.alerts import ALL, BACKLOG_S, RULES, findings, follow
+from evaluation.alerts import ALL, BACKLOG_S, RULES, Alert, findings, follow
 from evaluation.fleet import LATE_S, Facts, LastRecords, Told, fleet, is_intake_stopped
+from evaluation.fleet_facts import Placed
+from evaluation.fleet_table import alert_table, fleet_table
 from evaluation.fleet_words import (
     Clock,
     Code,
@@ -127,10 +132,19 @@ def test_what_is_not_known_is_not_fine(changes, after, video, clock):
     assert clock is None or found.clock is clock
 
 
-@pytest.mark.parametrize("body", [{}, {"queue": "many", "video": 7, "at": 7, "time": 7}])
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"queue": "many", "video": 7, "at": 7, "time": 7},
+        {"queue": 10**400, "video": [], "at": "2026-01-01", "time": {}},
+        {"queue": -1, "video": "\ud800", "at": "now", "time": []},
+    ],
+)
 def test_nonsense_is_unknown(body):
     leaves = told(health=Told(body, T0), info=Told({"lines": 3, "interval_s": "x"}, T0))
-    found = row(told=leaves, last=None)
+    found = row(told=leaves | {"status": Told({"state": []}, T0)}, last=None)
+    assert found.presence is Presence.ONLINE  # its records come
     assert (found.video, found.clock) == (None, Clock.UNKNOWN)
     assert (found.version, found.backlog, found.unaudited) == (None, None, None)
 
@@ -308,3 +322,16 @@ def test_every_code_has_its_words_and_its_severity():
     assert alert_words(Code.MISSING, "7")[1] == "缺少 7 条记录"
     assert video_words(None) == ("unknown", "未知")
     assert video_words("ok")[0] == "healthy"
+
+
+def test_a_table_shows_what_is_said_as_it_is_said():
+    """A version or a name may look like the markup of the table."""
+    odd = row(name="[/x]", told=told(info=info(software="[red]")))
+    alert = Alert("t", "d1", Code.VIDEO, T0, T0, Severity.HIGH, "[/y]", T0)
+    at = Placed(Registration.PLACED, "site-001", "[/z]", "north", True)
+    console = Console(width=300, file=io.StringIO())
+    console.print(fleet_table([odd], ZoneInfo("Asia/Shanghai")))
+    console.print(alert_table([alert], {"d1": at}, ZoneInfo("Asia/Shanghai")))
+    shown = console.file.getvalue()
+    assert [text for text in ("[/x]", "[red]", "[/y]", "[/z]") if text not in shown] == []
+    assert "01-01 08:00" in shown
