@@ -11,6 +11,11 @@ from edge.config_sections import MqttSection, TlsSection
 from edge.errors import BadInputError
 from edge.station import mqtt_settings
 
+RECEIVE_MAXIMUM = 200
+"""Messages that are here at a time; a broker may be set to fewer, as mosquitto is (20)."""
+SESSION_DAYS = 7
+DAY_S = 86_400
+
 BrokerOption = Annotated[
     str, typer.Option(help="mqtts://host[:port]; mqtt:// is plain text, labs only. 消息服务器。")
 ]
@@ -28,7 +33,7 @@ LabOption = Annotated[
 ]
 
 
-def broker_settings(  # noqa: PLR0917  one for each option
+def broker_settings(
     url: str,
     ca: Path | None,
     cert: Path | None,

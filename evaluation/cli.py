@@ -11,7 +11,7 @@ INSTALL = "pip install 'lobbycount[evaluation]'"
 try:
     from evaluation.verbs import cli
 except ModuleNotFoundError as error:
-    if error.name not in {"sqlalchemy", "psycopg"}:
+    if error.name not in {"sqlalchemy", "psycopg", "alembic", "jinja2"}:
         raise
     cli = None  # type: ignore[assignment]
 

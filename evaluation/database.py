@@ -6,7 +6,8 @@ transaction begins, and what an error means.
 
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
+import zlib
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -104,21 +105,29 @@ class Database:
         table: Table,
         rows: list[dict[str, Any]],
         changes: Mapping[str, Any] | None = None,
+        *,
+        keep: Collection[str] = (),
     ) -> None:
         """Insert the rows; of those whose key is there already change the columns.
 
-        changes: expressions by column; None: every column gets the new value.
+        changes: expressions by column; None: every column but those to `keep` gets the new value.
         """
         if not rows:
             return
         statement = self._insert(table)
         if changes is None:
-            keys = {column.name for column in table.primary_key}
-            changes = {name: statement.excluded[name] for name in rows[0] if name not in keys}
+            same = {*keep, *(column.name for column in table.primary_key)}
+            changes = {name: statement.excluded[name] for name in rows[0] if name not in same}
         statement = statement.on_conflict_do_update(
             index_elements=list(table.primary_key), set_=dict(changes)
         )
         connection.execute(statement, rows)
+
+    def alone(self, connection: Connection, what: str) -> None:
+        """Let nobody else do the same thing until the transaction ends."""
+        if not self.is_sqlite:  # where there is one writer at a time
+            lock = zlib.crc32(what.encode())
+            connection.execute(select(text(f"pg_advisory_xact_lock({lock})")))
 
     def prepare(self) -> None:
         """Make the tables, or check that they are of this version.

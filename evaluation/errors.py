@@ -9,3 +9,7 @@ class StoreError(LobbyCountError):
 
 class UnstorableError(StoreError):
     """The database refuses a value itself: to try the same again would not help."""
+
+
+class CommandError(LobbyCountError):
+    """A command that alerts are handed to failed or took too long; they are handed on again."""

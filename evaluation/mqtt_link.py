@@ -35,12 +35,16 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class SessionSettings:
-    """How the receiver is known to the broker, and how much it takes at a time."""
+    """How the receiver is known to the broker, and how much it takes at a time.
+
+    retained_always: what the broker keeps comes at every connect, not at the first one only.
+    """
 
     client_id: str
     filters: tuple[str, ...]
     expiry_s: int
     receive_maximum: int
+    retained_always: bool = False
 
 
 class MqttLink:

@@ -6,6 +6,7 @@ bounds the memory.
 """
 
 import threading
+import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,16 +20,23 @@ from edge.errors import BrokerError
 from edge.vocabulary import Message
 from evaluation.mqtt_link import FAILURE, PAHO_WINDOW, MqttLink, SessionSettings, properties_of
 
-_DO_NOT_REPEAT_RETAINED = 1
+_RETAINED_ALWAYS, _RETAINED_ONCE = 0, 1
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A message as it came. `mid` is 0 for QoS 0, which needs no acknowledgement."""
+    """A message as it came. `mid` is 0 for QoS 0, which needs no acknowledgement.
+
+    is_live: it came as it was published; else the broker had kept it.
+    expiry_s: how long it holds from then on; None: for ever.
+    """
 
     topic: str
     payload: bytes
     mid: int
+    received_ms: int = 0
+    is_live: bool = True
+    expiry_s: int | None = None
 
 
 class MqttSession:
@@ -41,8 +49,9 @@ class MqttSession:
         self._changed = threading.Condition()
         self._link = MqttLink(broker, settings, self._received, self._changed)
         try:
+            retained = _RETAINED_ALWAYS if settings.retained_always else _RETAINED_ONCE
             for topic_filter in settings.filters:
-                self._subscribe(topic_filter)
+                self._subscribe(topic_filter, retained)
         except BaseException:
             self._link.abort()
             raise
@@ -109,8 +118,8 @@ class MqttSession:
         pairs = zip(messages, answers, strict=True)
         return [message for message, answer in pairs if answer.value >= FAILURE]
 
-    def _subscribe(self, topic_filter: str) -> None:
-        options = SubscribeOptions(qos=1, retainHandling=_DO_NOT_REPEAT_RETAINED)
+    def _subscribe(self, topic_filter: str, retained: int) -> None:
+        options = SubscribeOptions(qos=1, retainHandling=retained)
         try:
             _, mid = self._link.client.subscribe(topic_filter, options=options)
         except ValueError as error:
@@ -129,7 +138,14 @@ class MqttSession:
             topic = message.topic
         except UnicodeDecodeError:
             topic = "(a topic that is not UTF-8)"
-        delivery = Delivery(topic, bytes(message.payload), message.mid if message.qos else 0)
+        delivery = Delivery(
+            topic,
+            bytes(message.payload),
+            message.mid if message.qos else 0,
+            time.time_ns() // 1_000_000,
+            not message.retain,
+            getattr(message.properties, "MessageExpiryInterval", None),
+        )
         with self._changed:
             self._arrived.append(delivery)
             self._changed.notify_all()

@@ -33,15 +33,18 @@ def take_over(
     rows: Sequence[Row],
     *,
     complete_for: str | None = None,
+    only_site: str | None = None,
 ) -> int:
     """Put rows of a register in place of those with the same ids; return how many.
 
-    complete_for: a month, `2026-01`, for which there is nothing else. Raises BadInputError.
+    complete_for: a month, `2026-01`, for which there is nothing else, of every site of the
+    tenant, or of `only_site`. Raises BadInputError.
     """
     now_ms = time.time_ns() // 1_000_000
     with database.writing() as connection:
         zones = _zones(connection, tenant)
-        unknown = sorted({row["site"] for row in rows} - set(zones))
+        said = {row["site"] for row in rows} | ({only_site} if only_site is not None else set())
+        unknown = sorted(said - set(zones))
         if unknown:
             raise BadInputError(
                 f"there is no site {unknown[0]} of {tenant}; import the table of sites first"
@@ -53,7 +56,8 @@ def take_over(
         database.upsert(connection, table, [{**row, **received} for row in stored])
         months = {(row["site"], row[_MONTH_OF[kind]].strftime(_MONTH)) for row in rows}
         if complete_for is not None:
-            months |= {(site, _checked(complete_for)) for site in zones}
+            month = _checked(complete_for)
+            months |= {(site, month) for site in ([only_site] if only_site else zones)}
         noted = [{"site": s, "month": m, "kind": kind, **received} for s, m in sorted(months)]
         database.upsert(connection, REGISTERS_RECEIVED, noted)
     return len(rows)

@@ -13,11 +13,17 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
 
 from edge.errors import BadInputError
+from evaluation.fleet_tables import ALERTS
 from evaluation.month_tables import DIRTY_DAYS
+from evaluation.page_tables import PAGE_USERS
 from evaluation.site_tables import SITES
 from evaluation.tables import RECORDS
 
-OURS = frozenset(name for table in (RECORDS, SITES, DIRTY_DAYS) for name in table.metadata.tables)
+OURS = frozenset(
+    name
+    for table in (RECORDS, SITES, DIRTY_DAYS, PAGE_USERS, ALERTS)
+    for name in table.metadata.tables
+)
 _FOLDER = Path(__file__).parent / "migrations"
 _ALEMBIC = "alembic_version"
 _BEFORE_ALEMBIC = "schema_version"

@@ -1,8 +1,8 @@
-"""The receiver as a service: its thread, its signals, and a database that is up later."""
+"""A process as a service: its threads, its signals, and a database that is up later."""
 
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import structlog
 
@@ -15,6 +15,8 @@ from evaluation.store import Store
 
 PREPARE_AGAIN_S = 2.0
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+Part = Callable[[threading.Event], None]
+"""Works until the event is set."""
 
 _log = structlog.get_logger(__name__)
 
@@ -26,16 +28,28 @@ def run_until_stopped(
 
     Raises BadInputError for a database of something else, StoreError for an unusable file.
     """
-    receiver = Receiver(Store(db), broker, session, tenant=tenant)
+    run_parts(db, {"receiver": Receiver(Store(db), broker, session, tenant=tenant).run})
 
-    def receive(stop: threading.Event) -> None:
+
+def run_parts(db: Database, parts: Mapping[str, Part]) -> None:
+    """Run every part in a thread of its own until SIGTERM or SIGINT, or until one of them fails.
+
+    Raises what failed, BadInputError and StoreError as `run_until_stopped`.
+    """
+
+    def all_parts(stop: threading.Event) -> None:
+        failures: list[Exception] = []
         if _prepare(db, stop):
-            receiver.run(stop)
+            threads = [_started(name, part, stop, failures) for name, part in parts.items()]
+            for each in threads:
+                each.join()
+        if failures:
+            raise failures[0]
 
-    until_stopped(receive)
+    until_stopped(all_parts)
 
 
-def until_stopped(work: Callable[[threading.Event], None]) -> None:
+def until_stopped(work: Part) -> None:
     """Do it in a thread of its own until it returns; SIGTERM and SIGINT set the event.
 
     Raises what it raises.
@@ -44,21 +58,30 @@ def until_stopped(work: Callable[[threading.Event], None]) -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
     stop = threading.Event()
     failures: list[Exception] = []
-
-    def guarded() -> None:
-        try:
-            work(stop)
-        except Exception as error:
-            failures.append(error)
-
-    thread = threading.Thread(target=guarded, name="work")
-    thread.start()
+    thread = _started("work", work, stop, failures)
     while thread.is_alive() and signal.sigtimedwait(_STOP_SIGNALS, 0.2) is None:
         pass
     stop.set()
     thread.join()
     if failures:
         raise failures[0]
+
+
+def _started(
+    name: str, part: Part, stop: threading.Event, failures: list[Exception]
+) -> threading.Thread:
+    """Start a part in a thread; what fails ends all of them."""
+
+    def work() -> None:
+        try:
+            part(stop)
+        except Exception as error:
+            failures.append(error)
+            stop.set()
+
+    thread = threading.Thread(target=work, name=name)
+    thread.start()
+    return thread
 
 
 def _prepare(db: Database, stop: threading.Event) -> bool:

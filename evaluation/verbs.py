@@ -17,6 +17,9 @@ from edge.messages import checked_name
 from edge.terminal import OUT, JsonOption, log_to_stderr
 from evaluation import reports
 from evaluation.broker_options import (
+    DAY_S,
+    RECEIVE_MAXIMUM,
+    SESSION_DAYS,
     BrokerOption,
     CaOption,
     CertOption,
@@ -27,6 +30,7 @@ from evaluation.broker_options import (
     broker_settings,
 )
 from evaluation.database import Database
+from evaluation.fleet_verbs import add_fleet_verbs
 from evaluation.month_verbs import add_month_verbs
 from evaluation.mqtt_link import SessionSettings
 from evaluation.mqtt_session import MqttSession
@@ -38,16 +42,13 @@ from evaluation.options import (
     ZoneOption,
     zone_of,
 )
+from evaluation.page_verbs import add_page_verbs
 from evaluation.receiver import ack_of
 from evaluation.service import run_until_stopped
 from evaluation.store import Store
 from evaluation.update_verbs import update_cli
 
 DEFAULT_CLIENT = "lobbycount-evaluation"
-RECEIVE_MAXIMUM = 200
-"""Messages that are here at a time; a broker may be set to fewer, as mosquitto is (20)."""
-SESSION_DAYS = 7
-DAY_S = 86_400
 
 cli = typer.Typer(
     help="The backend's side: receives counts, stores them, says what is committed."
@@ -58,6 +59,8 @@ cli = typer.Typer(
 )
 cli.add_typer(update_cli, name="update")
 add_month_verbs(cli)
+add_page_verbs(cli)
+add_fleet_verbs(cli)
 
 
 @cli.command()

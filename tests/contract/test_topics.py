@@ -62,7 +62,9 @@ def test_every_topic_has_a_schema_that_its_golden_payloads_fit(topic):
 
 
 def test_no_schema_and_no_golden_payload_is_without_a_topic():
-    schemas = {path.name for path in topics_table.SCHEMAS.iterdir()} - {"lobby.schema.json"}
+    others = {"lobby.schema.json", "scheme.schema.json"}
+    others |= {path.name for path in CONFIG.glob("schemas/register-*")}
+    schemas = {path.name for path in topics_table.SCHEMAS.iterdir()} - others
     assert schemas == {topic.schema_file.name for topic in TOPICS}
     goldens = [path for topic in TOPICS for path in topic.goldens(TOPICS)]
     assert sorted(goldens) == sorted(topics_table.GOLDEN.glob("*.json"))
@@ -203,6 +205,8 @@ def test_the_access_list_lets_everybody_do_their_part_and_no_more():
         assert covers(granted(devices, "read"), topic.leaf) is not from_device, topic.leaf
         assert covers(granted(backend, "write"), topic.leaf) is not from_device, topic.leaf
     assert "topic read pc/v1/#" in backend
+    watch = lines[lines.index("user backend.watch") + 1 :]
+    assert watch == ["topic read pc/v1/#", "topic read reg/v1/#"]
 
 
 def test_the_numbers_of_the_brokers_config_are_those_of_the_documents():

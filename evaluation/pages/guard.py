@@ -1,0 +1,106 @@
+"""The gate before every page: host and origin; the headers of every answer."""
+
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+import structlog
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from evaluation.pages.refusal import Refusal
+
+HEADERS = {
+    "content-security-policy": (
+        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self';"
+        " base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    # Not no-referrer: with it a browser says `Origin: null` of a form, which is nobody's.
+    "referrer-policy": "same-origin",
+    "cache-control": "no-store",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), microphone=(), geolocation=()",
+}
+"""There is no script at all, so none is allowed; nothing may come from elsewhere or be framed."""
+_METHODS = {"GET", "HEAD", "POST"}
+
+_log = structlog.get_logger(__name__)
+
+
+class Guard:
+    """ASGI middleware: what it lets through has a known host and no foreign origin."""
+
+    def __init__(self, app: ASGIApp, names: frozenset[str], *, secure: bool) -> None:
+        """names: hosts beside addresses. secure: whether it is served over TLS."""
+        self._app, self._names = app, names
+        tls = {"strict-transport-security": "max-age=31536000"} if secure else {}
+        self._headers = [(k.encode(), v.encode()) for k, v in (HEADERS | tls).items()]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; whatever a page raises ends here."""
+        if scope["type"] != "http":
+            return
+        begun = False
+
+        async def sending(message: Message) -> None:
+            nonlocal begun
+            if message["type"] == "http.response.start":
+                begun = True
+                given = {name for name, _ in message["headers"]}
+                more = [(k, v) for k, v in self._headers if k not in given]
+                message["headers"] = [*message["headers"], *more]
+            await send(message)
+
+        try:
+            self._check(scope)
+            await self._app(scope, receive, sending)
+        except Refusal as refusal:
+            await _plainly(refusal)(scope, receive, sending)
+        except Exception:
+            _log.exception("pages.failed")
+            if not begun:
+                await _plainly(Refusal(500))(scope, receive, sending)
+
+    def _check(self, scope: Scope) -> None:
+        if scope["method"] not in _METHODS:
+            raise Refusal(405)
+        headers = _headers(scope)
+        hosts = headers.get("host", [])
+        if len(hosts) != 1 or not self._knows(hosts[0]):
+            raise Refusal(421)
+        if scope["method"] == "POST":
+            own = f"{scope['scheme']}://{hosts[0]}"
+            if headers.get("origin") != [own]:
+                raise Refusal(403, "来源不符", "The request comes from another page")
+            if headers.get("sec-fetch-site", ["same-origin"]) != ["same-origin"]:
+                raise Refusal(403, "来源不符", "The request comes from another page")
+
+    def _knows(self, host: str) -> bool:
+        """Whether a Host header names this machine: a name of others could be rebound to it."""
+        try:
+            name = urlsplit(f"//{host}").hostname or ""
+            _ = urlsplit(f"//{host}").port
+        except ValueError:
+            return False
+        if not name or any(c in host for c in "/@?#\\ \t,;"):
+            return False
+        if name in self._names:
+            return True
+        try:
+            ip_address(name)
+        except ValueError:
+            return False
+        return True
+
+
+def _plainly(refusal: Refusal) -> PlainTextResponse:
+    return PlainTextResponse(f"{refusal.zh}\n{refusal.en}\n", refusal.status_code, refusal.headers)
+
+
+def _headers(scope: Scope) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name, value in scope["headers"]:
+        found.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
+    return found
