@@ -14,7 +14,7 @@ _FIRST_FILE = 11
 
 
 def used_inodes(dumpe2fs: str) -> Iterator[int]:
-    """Yield the inodes in use, from what dumpe2fs prints; of the reserved ones those with a date."""
+    """Yield the inodes in use, from what dumpe2fs prints; of the reserved ones the dated."""
     found = _COUNT.search(dumpe2fs)
     if not found:
         raise ValueError("no 'Inode count:' in the output of dumpe2fs; is it an ext4 image?")
