@@ -92,7 +92,8 @@ ext4() {
   tar -C "$tree" --one-file-system --sort=name --numeric-owner --xattrs --xattrs-include='*' "${without[@]}" -cf - . | tar -C "$memory" --numeric-owner --xattrs --xattrs-include='*' -xpf -
   find "$memory" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
   rm -f "$image" && truncate -s "${mib}M" "$image"
-  mke2fs -q -t ext4 -L "$label" -U "$uuid" -d "$memory" -m 1 \
+  # The copies of the superblock have a date too, which nothing sets afterwards.
+  E2FSPROGS_FAKE_TIME="$SOURCE_DATE_EPOCH" mke2fs -q -t ext4 -L "$label" -U "$uuid" -d "$memory" -m 1 \
     -E "hash_seed=$uuid,lazy_itable_init=0,lazy_journal_init=0,nodiscard,root_owner=0:0" "$image"
   umount "$memory" && rmdir "$memory"
   "$PYTHON" "$ROOT/scripts/imaging/timestamps.py" "$image" "$SOURCE_DATE_EPOCH"
