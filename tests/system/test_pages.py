@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+import sqlite3
 from urllib.parse import urlencode
 
 import pytest
@@ -293,7 +294,8 @@ def test_an_answer_stands_beside_its_flag_which_stays(lab):
     form = {"csrf": evaluator.csrf(), "about": FLAG, "text": "<b>the back door</b>"}
     path = f"{MONTH}/site/s3/flags"
     assert evaluator.post(path, form | {"about": "loops/01/d9"}).status == 422
-    assert evaluator.post(path, form | {"text": " "}).status == 422
+    for words in (" ", "two\nlines", "x" * 1001):
+        assert evaluator.post(path, form | {"text": words}).status == 422
     assert evaluator.post(path, form).status == 303
     page = lab.visitor("the-viewer").get(f"{MONTH}/site/s3").text
     assert "&lt;b&gt;the back door&lt;/b&gt;" in page
@@ -369,6 +371,20 @@ def test_what_is_too_large_or_no_form_is_not_read(lab):
     ):  # fmt: skip
         answer = visitor.ask("POST", f"{MONTH}/state", body, Content_Type=kind)
         assert answer.status in {400, 415}, kind
+
+
+def test_a_database_that_is_away_is_said_and_comes_back(own_lab, tmp_path):
+    visitor = own_lab.visitor("the-viewer")
+    assert visitor.get(MONTH).status == 200
+    with sqlite3.connect(tmp_path / "city.db") as other:
+        other.execute("ALTER TABLE page_sessions RENAME TO elsewhere")
+    for path in (MONTH, "/"):
+        answer = visitor.get(path)
+        assert answer.status == 503
+        assert "not available" in answer.text
+    with sqlite3.connect(tmp_path / "city.db") as other:
+        other.execute("ALTER TABLE elsewhere RENAME TO page_sessions")
+    assert visitor.get(MONTH).status == 200
 
 
 def test_the_journal_names_who_looked_and_who_was_refused(lab):
