@@ -69,6 +69,18 @@ def test_each_role_sees_what_it_may_and_nobody_else_anything(lab):
     assert stranger.get("/t/nowhere/2026-02").status == 404
 
 
+def test_every_page_is_shown_from_postgresql_too(postgres):
+    with PagesLab(postgres.new_database()) as lab:
+        admin = lab.visitor("the-admin")
+        pages = (*LOOKS, *OF_EVALUATORS, *OF_ADMINS)
+        assert {path: admin.get(path).status for path in pages} == dict.fromkeys(pages, 200)
+        said = {"csrf": admin.csrf(), "about": FLAG, "text": "looked at"}
+        assert admin.post(f"{MONTH}/site/s3/flags", said).status == 303
+        assert "looked at" in admin.get(f"{MONTH}/site/s3").text
+        upload = {"csrf": admin.csrf(), "about": "ratings"}
+        assert admin.upload("/t/t/import", upload, "late.csv", ratings(5)).status == 200
+
+
 def test_a_viewer_changes_nothing_even_by_hand(lab):
     visitor = lab.visitor("the-viewer")
     token = {"csrf": visitor.csrf()}
