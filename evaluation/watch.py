@@ -178,7 +178,7 @@ class Intake:
     def _store(self, session: MqttSession, waiting: _Waiting) -> None:
         """Commit, then acknowledge. What fails is waiting still."""
         try:
-            states = self._keep(list(waiting.states.values()))
+            states = self._keep(list(waiting.states.values())) if waiting.states else 0
             session.acknowledge(waiting.of_states)
             waiting.states.clear()
             waiting.of_states.clear()

@@ -32,7 +32,7 @@ def key_of(flag: Mapping[str, Any]) -> str:
 
 def answer(connection: Connection, tenant: str, month: str, said: Answer) -> None:
     """Keep an answer. Raises BadInputError for an empty or a very long one."""
-    if not 0 < len(said.text) <= LONGEST:
+    if not 0 < len(said.text) <= LONGEST or not said.text.isprintable():
         raise BadInputError(
             f"an answer has 1 to {LONGEST} characters, e.g. “a school class visited”"
             f" 说明应为 1 到 {LONGEST} 个字，例如“小学生集体参观”"

@@ -8,6 +8,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from evaluation.errors import StoreError
 from evaluation.pages.desk import Desk
 from evaluation.pages.fleet_page import fleet_page
 from evaluation.pages.forms import MOST_FILE_BYTES
@@ -91,7 +92,8 @@ def build_app(desk: Desk, names: frozenset[str]) -> ASGIApp:
         endpoint = reception.open_to(role, what, answering, most=most)
         routes.append(Route(path, endpoint, methods=["POST"]))
     app = Starlette(
-        routes=routes, exception_handlers={HTTPException: _in_words, Exception: _in_words}
+        routes=routes,
+        exception_handlers=dict.fromkeys((HTTPException, StoreError, Exception), _in_words),
     )
     app.router.redirect_slashes = False
     return Guard(app, names, secure=desk.secure)
@@ -108,7 +110,9 @@ async def _nothing(_: Request) -> Response:
 
 async def _in_words(request: Request, error: Exception) -> Response:
     """Answer what Starlette itself refuses, such as a path that there is not."""
-    if not isinstance(error, Refusal):
+    if isinstance(error, StoreError):
+        error = Refusal(503)
+    elif not isinstance(error, Refusal):
         error = Refusal(error.status_code if isinstance(error, HTTPException) else 500)
     values = frame(request, language_of(request)) | {"zh": error.zh, "en": error.en}
     return page("error.html", values, error.status_code)

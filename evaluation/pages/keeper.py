@@ -59,7 +59,9 @@ class Keeper:
         RollUp(self._db).run()
         now_ms = self._now_ms()
         if self._frozen_ms is None or now_ms - self._frozen_ms >= FREEZE_EVERY_MS:
-            freeze_due(self._db, self._scheme, now_ms)
+            for made in freeze_due(self._db, self._scheme, now_ms):
+                # Its page compares it with what the data says now.
+                self._drafts.renewed(made.tenant, made.month)
             self._frozen_ms = now_ms
         with self._db.reading() as connection:
             found = {name: months_of(connection, name, now_ms) for name in tenants(connection)}

@@ -50,8 +50,11 @@ def make_revision(desk: Desk, visit: Visit) -> Response:
             f" {view.month.name} 尚未结束或仍在等待补传，请下月 4 日起操作"
         )
     reason = visit.form.text("reason")
-    if len(reason) > MOST_REASON:
-        raise BadInputError(f"a reason has up to {MOST_REASON} characters 原因过长")
+    if len(reason) > MOST_REASON or not reason.isprintable():
+        raise BadInputError(
+            f"a reason has up to {MOST_REASON} characters, in one line"
+            f" 原因最多 {MOST_REASON} 个字，写在一行"
+        )
     RollUp(desk.database).run()
     made = desk.drafts.renewed(visit.tenant, view.month.name)
     if made is None:

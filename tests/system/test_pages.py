@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+import sqlite3
 from urllib.parse import urlencode
 
 import pytest
@@ -66,6 +67,18 @@ def test_each_role_sees_what_it_may_and_nobody_else_anything(lab):
     stranger = lab.visitor("a-stranger")
     assert {stranger.get(path).status for path in everything if path != "/password"} == {404}
     assert stranger.get("/t/nowhere/2026-02").status == 404
+
+
+def test_every_page_is_shown_from_postgresql_too(postgres):
+    with PagesLab(postgres.new_database()) as lab:
+        admin = lab.visitor("the-admin")
+        pages = (*LOOKS, *OF_EVALUATORS, *OF_ADMINS)
+        assert {path: admin.get(path).status for path in pages} == dict.fromkeys(pages, 200)
+        said = {"csrf": admin.csrf(), "about": FLAG, "text": "looked at"}
+        assert admin.post(f"{MONTH}/site/s3/flags", said).status == 303
+        assert "looked at" in admin.get(f"{MONTH}/site/s3").text
+        upload = {"csrf": admin.csrf(), "about": "ratings"}
+        assert admin.upload("/t/t/import", upload, "late.csv", ratings(5)).status == 200
 
 
 def test_a_viewer_changes_nothing_even_by_hand(lab):
@@ -293,7 +306,8 @@ def test_an_answer_stands_beside_its_flag_which_stays(lab):
     form = {"csrf": evaluator.csrf(), "about": FLAG, "text": "<b>the back door</b>"}
     path = f"{MONTH}/site/s3/flags"
     assert evaluator.post(path, form | {"about": "loops/01/d9"}).status == 422
-    assert evaluator.post(path, form | {"text": " "}).status == 422
+    for words in (" ", "two\nlines", "x" * 1001):
+        assert evaluator.post(path, form | {"text": words}).status == 422
     assert evaluator.post(path, form).status == 303
     page = lab.visitor("the-viewer").get(f"{MONTH}/site/s3").text
     assert "&lt;b&gt;the back door&lt;/b&gt;" in page
@@ -369,6 +383,20 @@ def test_what_is_too_large_or_no_form_is_not_read(lab):
     ):  # fmt: skip
         answer = visitor.ask("POST", f"{MONTH}/state", body, Content_Type=kind)
         assert answer.status in {400, 415}, kind
+
+
+def test_a_database_that_is_away_is_said_and_comes_back(own_lab, tmp_path):
+    visitor = own_lab.visitor("the-viewer")
+    assert visitor.get(MONTH).status == 200
+    with sqlite3.connect(tmp_path / "city.db") as other:
+        other.execute("ALTER TABLE page_sessions RENAME TO elsewhere")
+    for path in (MONTH, "/"):
+        answer = visitor.get(path)
+        assert answer.status == 503
+        assert "not available" in answer.text
+    with sqlite3.connect(tmp_path / "city.db") as other:
+        other.execute("ALTER TABLE elsewhere RENAME TO page_sessions")
+    assert visitor.get(MONTH).status == 200
 
 
 def test_the_journal_names_who_looked_and_who_was_refused(lab):

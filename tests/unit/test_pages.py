@@ -238,6 +238,7 @@ def test_a_file_comes_as_it_was_sent_and_names_nothing_here():
         ("multipart/form-data", b""),
         ("application/x-www-form-urlencoded", b"a=1&" * 99),
         ("application/x-www-form-urlencoded", b"a=%ff"),
+        ("application/x-www-form-urlencoded", b"a=%00"),
         ("text/plain", b""),
     ],
 )
