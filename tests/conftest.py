@@ -21,6 +21,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 import lab_ca as lab_authority
 
 WAIT_S = 10.0
+WEIGHTS = {"system": 5, "browser": 5, "contract": 2}
+"""About how much longer a test file of a folder takes than one of the others, by its size."""
 
 # Where a shell started this in the background, children would inherit that it is ignored.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -41,10 +43,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """`scripts/test --chaos`: the long, seeded campaigns, up to 15 minutes; `--install`: 8."""
     parser.addoption("--chaos", action="store_true", help="run the long, seeded campaigns too")
     parser.addoption("--install", action="store_true", help="install into Debian roots too")
+    parser.addoption("--part", help="only this part of the files, e.g. 1/2; see .ci/run")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what is long unless it is asked for."""
+    """Leave out what is long unless it is asked for, and what is of another part."""
+    _keep_part(config, items)
     for marker, what in (("chaos", "a long campaign"), ("install", "makes a Debian root")):
         if config.getoption(f"--{marker}"):
             continue
@@ -52,6 +56,24 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items:
             if item.get_closest_marker(marker):
                 item.add_marker(left_out)
+
+
+def _keep_part(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deal the files out to the parts, the longest first, each to the part with the least."""
+    asked = config.getoption("--part")
+    if asked is None:
+        return
+    part, of = map(int, asked.split("/"))
+    sizes = {item.path: item.path.stat().st_size for item in items}
+    weights = {path: size * WEIGHTS.get(path.parent.name, 1) for path, size in sizes.items()}
+    loads, mine = [0] * of, set()
+    for path in sorted(weights, key=lambda each: (-weights[each], str(each))):
+        least = loads.index(min(loads))
+        loads[least] += weights[path]
+        if least == part - 1:
+            mine.add(path)
+    config.hook.pytest_deselected(items=[item for item in items if item.path not in mine])
+    items[:] = [item for item in items if item.path in mine]
 
 
 class Received(NamedTuple):
