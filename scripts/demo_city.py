@@ -6,10 +6,12 @@ receiver; the tables of the city are taken over as spreadsheets. Everything is s
 
 import argparse
 import json
+import secrets
 import subprocess
 import sys
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -66,8 +68,10 @@ def main() -> int:
     wrong = [*broken(first, centres, paid=False), *broken(last, centres, paid=True)]
     for each in wrong:
         CONSOLE.print(f"NOT as it should be: {each}", style="bold red", highlight=False)
-    CONSOLE.print(f"the month as data: evaluation report {options.month} --json"
-                  f" --tenant {TENANT} --database {database}", highlight=False)  # fmt: skip
+    if options.serve is not None:
+        _serve(database, options.serve)
+    else:
+        CONSOLE.print("look at it in a browser 在浏览器里看：scripts/demo --city --serve 8600")
     return 1 if wrong else 0
 
 
@@ -81,6 +85,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--centres", type=int, default=100)
     parser.add_argument("--month", default="2026-10")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--serve", type=int, metavar="PORT", help="then show the pages")
     parser.add_argument("--database", help="default: a new SQLite file in out/demo-city")
     return parser.parse_args()
 
@@ -134,6 +139,26 @@ def _report(month: str, database: str) -> Report:
     found: Report = json.loads(_evaluation("report", month, *options))
     CONSOLE.print(f"report made in {time.monotonic() - begun:.1f} s", highlight=False)
     return found
+
+
+def _serve(database: str, port: int) -> None:
+    """Show the pages until Ctrl-C, to a user who is made for it."""
+    word = OUT / "password.txt"
+    word.touch(mode=0o600)
+    word.write_text(secrets.token_urlsafe(12), encoding="utf-8")
+    user = f"demo-{secrets.token_hex(2)}"
+    _evaluation(
+        "user", "add", user, "--database", database, "--tenant", TENANT, "--role", "evaluator",
+        "--password-file", str(word),
+    )  # fmt: skip
+    CONSOLE.print(
+        f"http://127.0.0.1:{port}  用户 user {user}  密码 password {word.read_text()}",
+        highlight=False,
+    )
+    options = ("--database", database, "--scheme", str(SCHEME), "--port", str(port))
+    command = [sys.executable, "-m", "evaluation", "serve", *options, "--insecure-lab"]
+    with suppress(KeyboardInterrupt):
+        subprocess.run(command, check=True)
 
 
 def _tell(found: Report, centres: Sequence[Centre]) -> None:
