@@ -61,7 +61,8 @@ class Trial:
 class Facts:
     """What is on the disk and what is known of the services.
 
-    current, confirmed: where the links point. whole: slots that were built to the end.
+    current, confirmed: where the links point. whole: slots that were built to the end; that of
+    `confirmed` works, whoever built it.
     incoming: a bundle lies in the drop folder; taken: one was copied to where only root may
     write. installs: how often its installation was begun. boot, now: see Trial.
     waits: the services on trial that have not confirmed. failures: most starts of one of them.
@@ -122,8 +123,11 @@ def next_step(facts: Facts, within_s: float = WITHIN_S) -> Step:
 
 
 def _of_trial(facts: Facts, trial: Trial, within_s: float) -> Step:
-    if trial.stage is Stage.KEEPING or trial.previous not in facts.whole:
+    if trial.stage is Stage.KEEPING:
         return Step(Do.KEEP)
+    if trial.previous not in facts.whole:
+        # There is no way back; whatever was not turned yet has to be.
+        return Step(Do.SWITCH if trial.stage is Stage.SWITCHING else Do.KEEP)
     if trial.stage is Stage.REVERTING or trial.slot not in facts.whole:
         return Step(Do.REVERT, trial.reason or Code.INTERRUPTED, trial.what)
     if trial.boot != facts.boot:

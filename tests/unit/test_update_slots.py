@@ -268,6 +268,10 @@ ON_TRIAL = Facts("b", "a", frozenset("ab"), RUNNING, boot="1", now=150.0, waits=
         ({"waits": frozenset()}, Do.KEEP),
         ({"boot": "2"}, Do.COUNT_BOOT),
         ({"whole": frozenset("b")}, Do.KEEP),  # nothing is there to go back to
+        (
+            {"whole": frozenset("b"), "trial": replace(RUNNING, stage=Stage.SWITCHING)},
+            Do.SWITCH,  # the link still leads to nothing
+        ),
         ({"whole": frozenset("a")}, Do.REVERT),
         ({"incoming": True, "taken": True}, Do.WAIT),  # one after the other
         ({"trial": None}, Do.REVERT),  # of two links that differ one was never confirmed
