@@ -123,15 +123,19 @@ def next_step(facts: Facts, within_s: float = WITHIN_S) -> Step:
 
 
 def _of_trial(facts: Facts, trial: Trial, within_s: float) -> Step:
-    no_way_back = trial.previous not in facts.whole
-    if no_way_back and trial.stage is Stage.SWITCHING:
-        return Step(Do.SWITCH)
-    if no_way_back or trial.stage is Stage.KEEPING:
+    if trial.previous not in facts.whole:
+        # There is no way back; a link that was not turned yet has to be.
+        return Step(Do.SWITCH if trial.stage is Stage.SWITCHING else Do.KEEP)
+    if trial.stage is Stage.KEEPING:
         return Step(Do.KEEP)
     if trial.stage is Stage.REVERTING or trial.slot not in facts.whole:
         return Step(Do.REVERT, trial.reason or Code.INTERRUPTED, trial.what)
     if trial.boot != facts.boot:
         return Step(Do.COUNT_BOOT)
+    return _of_this_boot(facts, trial, within_s)
+
+
+def _of_this_boot(facts: Facts, trial: Trial, within_s: float) -> Step:
     if trial.boots_left <= 0:
         return Step(Do.REVERT, Code.RESTARTS, str(MOST_BOOTS))
     if trial.stage is Stage.SWITCHING:
