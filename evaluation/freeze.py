@@ -65,8 +65,11 @@ def _is_complete(connection: Connection, sites: list[Site], tenant: str, first: 
     t0_ms, t1_ms = (calendar.timegm(day.timetuple()) * 1000 for day in (first, after))
     devices = select(DEVICES.c.dev).where(DEVICES.c.tenant == tenant)
     c, w = DEVICE_DAYS.c, DIRTY_DAYS.c
-    days = select(c.dev).where(c.day_ms >= t0_ms, c.day_ms < t1_ms, c.dev.in_(devices))
-    # The local month begins and ends up to a day beside that of UTC.
+    # The local month begins and ends up to a day beside that of UTC: days at its edges may be
+    # of its neighbours only, and what waits there may be its own.
+    days = select(c.dev).where(
+        c.day_ms >= t0_ms + DAY_MS, c.day_ms < t1_ms - DAY_MS, c.dev.in_(devices)
+    )
     waiting = select(w.dev).where(
         w.day_ms >= t0_ms - DAY_MS, w.day_ms < t1_ms + DAY_MS, w.dev.in_(devices)
     )

@@ -383,6 +383,13 @@ def test_a_month_that_nothing_came_of_is_left_alone_and_one_that_was_missed_is_n
     assert [each.month for each in freeze_due(city, scheme, FEBRUARY + 40 * DAY)] == ["2026-01"]
 
 
+def test_the_first_hours_of_a_month_are_no_month_before(city, scheme):
+    """In Shanghai it begins on the last day of the month before, by UTC."""
+    count(city, "d1", ends_ms=FEBRUARY + 4 * 3_600_000, n=4)
+    RollUp(city).run()
+    assert freeze_due(city, scheme, FEBRUARY + 9 * DAY) == []
+
+
 def test_a_month_waits_for_the_site_where_it_ends_last(city, scheme):
     west = "site,name,area,residents,hours,time_zone\nsite-003,西,西,100,daily 09:00-17:00,"
     take_over(city, west + "America/Lima\n", "dev,site,place\nd5,site-003,door\n")
