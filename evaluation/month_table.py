@@ -1,6 +1,7 @@
 """A month on a terminal: best places first, what is not rated last and with its reason."""
 
-from rich.table import Column, Table
+from rich import box
+from rich.table import Table
 
 from evaluation.assessment.words import GRADE_WORDS, REASON_WORDS, Grade, Reason
 from evaluation.month_report import Report
@@ -10,22 +11,20 @@ def table_of(found: Report) -> Table:
     """Return the centres of a report, by size class and place."""
     sections = ("flow", "project", "service")
     title = f"{found['tenant']} {found['month']} · {found['scheme']['name']}"
-    table = Table(Column("site", no_wrap=True), title=title)
-    for name in ("class", "rank", "score"):
-        table.add_column(name, no_wrap=True)
-    table.add_column("")
+    table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for name, width in (("site", 8), ("class", 6), ("rank", 7), ("score", 5), ("", 8)):
+        table.add_column(name, no_wrap=True, min_width=width)
     for name in (*sections, "flags"):
-        table.add_column(name, justify="right", max_width=7)
-    table.add_column("name", overflow="ellipsis")
+        table.add_column(name, justify="right", no_wrap=True, min_width=len(name))
+    table.add_column("name", overflow="ellipsis", no_wrap=True)
     for site in sorted(found["sites"], key=_order):
         score = site["score"]
         words = GRADE_WORDS[Grade(score["grade"])][0]
-        if score["value"] is None and score["reason"]:
-            words += f"（{REASON_WORDS[Reason(score['reason'])][0]}）"
+        why = REASON_WORDS[Reason(score["reason"])][0] if score["reason"] else ""
         points = (_points(site["sections"][each]) for each in sections)
         table.add_row(
             site["site"], site["size_class"] or "-", _rank(site["rank"]), _points(score), words,
-            *points, str(len(site["flags"]) or ""), site["name"],
+            *points, str(len(site["flags"]) or ""), " ".join((site["name"], why)).strip(),
         )  # fmt: skip
     return table
 
