@@ -6,8 +6,11 @@ that are the same) only `lobbycount check` tells.
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from pydantic import BaseModel
 
 from edge.config import Config
 
@@ -68,20 +71,27 @@ WORDS = {
 
 def schema() -> dict[str, Any]:
     """Return the schema of the file."""
-    made = Config.model_json_schema(by_alias=True)
-    models = {"Config": made, **made["$defs"]}
-    for place, words in WORDS.items():
-        model, _, setting = place.partition(".")
-        node = models[model]["properties"][setting] if setting else models[model]
+    return described(Config, WORDS, "lobby")
+
+
+def described(
+    model: type[BaseModel], words_of: Mapping[str, tuple[str, str]], name: str
+) -> dict[str, Any]:
+    """Return the schema of a YAML file with what its settings mean; words: by model and setting."""
+    made = model.model_json_schema(by_alias=True)
+    models = {model.__name__: made, **made["$defs"]}
+    for place, words in words_of.items():
+        owner, _, setting = place.partition(".")
+        node = models[owner]["properties"][setting] if setting else models[owner]
         node["description"] = " ".join(words)
-    for model in models.values():
-        model.pop("title", None)
-        for setting in model.get("properties", {}).values():
+    for each in models.values():
+        each.pop("title", None)
+        for setting in each.get("properties", {}).values():
             setting.pop("title", None)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": "urn:lobbycount:config:lobby",
-        "title": "lobby.yaml",
+        "$id": f"urn:lobbycount:config:{name}",
+        "title": f"{name}.yaml",
         **made,
     }
 

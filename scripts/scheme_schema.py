@@ -8,6 +8,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from config_schema import described
+
 from evaluation.scheme_file import SchemeFile
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -29,22 +31,7 @@ WORDS = {
 
 def schema() -> dict[str, Any]:
     """Return the schema of the file."""
-    made = SchemeFile.model_json_schema(by_alias=True)
-    models = {"SchemeFile": made, **made["$defs"]}
-    for place, words in WORDS.items():
-        model, _, setting = place.partition(".")
-        node = models[model]["properties"][setting] if setting else models[model]
-        node["description"] = " ".join(words)
-    for model in models.values():
-        model.pop("title", None)
-        for setting in model.get("properties", {}).values():
-            setting.pop("title", None)
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": "urn:lobbycount:config:scheme",
-        "title": "scheme.yaml",
-        **made,
-    }
+    return described(SchemeFile, WORDS, "scheme")
 
 
 def text() -> str:
