@@ -139,6 +139,17 @@ def test_a_bundle_in_the_drop_folder_is_installed_and_an_older_one_refused(place
     assert highest_confirmed(place.own, __version__) == "9.0.0"
 
 
+def test_what_is_known_to_work_can_be_gone_back_to_without_a_stamp(place):
+    """Somebody installed it by hand: on trial of another version it is still the way back."""
+    (place.home / "a/.source").unlink()
+    assert place.whole() == {"a"}
+    place.point("confirmed", "a")
+    place.point("current", "b")
+    assert place.whole() == {"a"}
+    (place.home / "a/bin/lobbycount").unlink()
+    assert place.whole() == frozenset()
+
+
 def test_a_version_that_fails_its_self_test_changes_nothing(place, key):
     (place.settings / "lobby.yaml").write_text("of the operator", "ascii")
     drop(place, bundle(key, bad="check"))
