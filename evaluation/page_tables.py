@@ -44,6 +44,19 @@ PAGE_TRIES = Table(
     Column("free_ms", BigInteger, nullable=False),
 )
 
+PAGE_TOKENS = Table(
+    "page_tokens",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    Column("digest", Text, nullable=False),  # the SHA-256 of the token
+    Column("tenant", Text, nullable=False),
+    Column("sites", Text),  # JSON; NULL: all of the tenant
+    Column("kinds", Text),  # JSON; NULL: every register
+    Column("made_ms", BigInteger, nullable=False),
+    Column("until_ms", BigInteger, nullable=False),
+    Column("revoked_ms", BigInteger),
+)
+
 PAGE_JOURNAL = Table(
     "page_journal",
     METADATA,

@@ -53,7 +53,7 @@ def tenant_of(topic: str) -> str | None:
 def read_register(topic: str, payload: bytes) -> RegisterMessage:
     """Read a message. Raises BadInputError, naming topic, row and column, and an example."""
     try:
-        tenant, site, kind = _place(topic)
+        tenant, site, kind = place_of(topic)
         value = _object(payload)
         rows = [_cells(row, n, site, kind) for n, row in enumerate(_rows(value), 1)]
         complete_for = _month(value)
@@ -64,7 +64,31 @@ def read_register(topic: str, payload: bytes) -> RegisterMessage:
     return RegisterMessage(tenant, site, kind, found, complete_for)
 
 
-def _place(topic: str) -> tuple[str, str, str]:
+def read_table_of(topic: str, content: bytes, complete_for: str | None) -> RegisterMessage:
+    """Read a table as people import it, of the site of a topic. Raises BadInputError."""
+    try:
+        tenant, site, kind = place_of(topic)
+    except (MessageError, ValueError) as error:
+        raise BadInputError(f"{topic}: {error}") from None
+    rows = READERS[kind](content, topic)
+    for row in rows:
+        if row["site"] != site:
+            raise BadInputError(
+                f"{topic}: {IDS[kind]} {row[IDS[kind]]!r} is of {row['site']}, the address is of"
+                f" {site}; e.g. a table for each site"
+                f" 属于 {row['site']}，而地址是 {site}"
+            )
+    return RegisterMessage(tenant, site, kind, rows, complete_for)
+
+
+def example_of(kind: str) -> str:
+    """Return a message of a register that is taken, as JSON."""
+    row = {each.name: each.example for each in COLUMNS[kind] if each.name != "site"}
+    return json.dumps({"v": "1.0", "rows": [row]}, ensure_ascii=False)
+
+
+def place_of(topic: str) -> tuple[str, str, str]:
+    """Return tenant, site and kind of a topic. Raises MessageError and ValueError."""
     parts = topic.split("/")
     if len(parts) != 5 or parts[:2] != ["reg", "v1"] or parts[4] not in KINDS:
         raise MessageError(f"the topic is not reg/v1/{{tenant}}/{{site}}/{'|'.join(KINDS)}")

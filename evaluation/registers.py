@@ -178,4 +178,6 @@ def _checked(month: str) -> str:
     try:
         return datetime.strptime(month, _MONTH).strftime(_MONTH)
     except ValueError:
-        raise BadInputError(f"{month!r} is not a month; e.g. 2026-01") from None
+        raise BadInputError(
+            f"complete_for: {month!r} is not a month; e.g. 2026-01 不是月份，例如 2026-01"
+        ) from None

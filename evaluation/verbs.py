@@ -46,6 +46,7 @@ from evaluation.page_verbs import add_page_verbs
 from evaluation.receiver import ack_of
 from evaluation.service import run_until_stopped
 from evaluation.store import Store
+from evaluation.token_verbs import add_token_verbs
 from evaluation.update_verbs import update_cli
 
 DEFAULT_CLIENT = "lobbycount-evaluation"
@@ -60,6 +61,7 @@ cli = typer.Typer(
 cli.add_typer(update_cli, name="update")
 add_month_verbs(cli)
 add_page_verbs(cli)
+add_token_verbs(cli)
 add_fleet_verbs(cli)
 
 

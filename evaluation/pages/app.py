@@ -21,10 +21,12 @@ from evaluation.pages.people_page import change_people, journal_page, people_pag
 from evaluation.pages.reception import Answering, Reception, frame, language_of
 from evaluation.pages.records_page import records_csv, records_page
 from evaluation.pages.refusal import Refusal
+from evaluation.pages.register_intake import RegisterIntake
 from evaluation.pages.registers_page import registers_page
 from evaluation.pages.render import STYLE, page
 from evaluation.pages.roles import Role
 from evaluation.pages.site_page import answer_flag, site_page
+from evaluation.pages.system_answers import PATH, is_of_systems, refused
 
 _OF_MONTH = "/t/{tenant:id}/{month:month}"
 _OF_SITE = f"{_OF_MONTH}/site/{{site:id}}"
@@ -84,6 +86,7 @@ def build_app(desk: Desk, names: frozenset[str]) -> ASGIApp:
         Route("/pages.css", _style),
         Route("/favicon.ico", _nothing),
         Route("/login", LoginPage(desk).__call__, methods=["GET", "POST"]),
+        Route(PATH, RegisterIntake(desk).__call__, methods=["POST"]),
     ]
     for path, what, role, answering in _LOOKS:
         routes.append(Route(path, reception.open_to(role, what, answering), methods=["GET"]))
@@ -114,5 +117,7 @@ async def _in_words(request: Request, error: Exception) -> Response:
         error = Refusal(503)
     elif not isinstance(error, Refusal):
         error = Refusal(error.status_code if isinstance(error, HTTPException) else 500)
+    if is_of_systems(request.url.path):
+        return refused(error)
     values = frame(request, language_of(request)) | {"zh": error.zh, "en": error.en}
     return page("error.html", values, error.status_code)

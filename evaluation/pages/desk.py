@@ -10,7 +10,8 @@ from evaluation.pages.drafts import Drafts
 from evaluation.pages.journal import Journal
 from evaluation.pages.keeper import Keeper
 from evaluation.pages.sessions import Sessions
-from evaluation.pages.tries import Tries
+from evaluation.pages.tokens import Tokens
+from evaluation.pages.tries import Tries, token_keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,8 @@ class Desk:
     accounts: Accounts
     sessions: Sessions
     tries: Tries
+    tokens: Tokens
+    token_tries: Tries
     journal: Journal
     drafts: Drafts
     keeper: Keeper
@@ -40,6 +43,8 @@ def desk_of(database: Database, scheme: Scheme, now_ms: Callable[[], int], *, se
         Accounts(database, now_ms),
         Sessions(database, now_ms),
         Tries(database, now_ms),
+        Tokens(database, now_ms),
+        Tries(database, now_ms, token_keys),
         Journal(database, now_ms),
         drafts,
         Keeper(database, drafts, scheme, now_ms),

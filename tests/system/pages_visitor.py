@@ -1,6 +1,7 @@
-"""A browser of few words for the evaluation's pages: cookies, forms, uploads, no script."""
+"""A browser of few words for the evaluation's pages, and a system that sends registers."""
 
 import http.client
+import json
 import re
 from http.cookies import SimpleCookie
 from typing import NamedTuple
@@ -77,3 +78,27 @@ class Visitor:
         before = re.search(r'name="before" value="([^"]+)"', page)
         assert before
         return self.post("/login", {"before": before[1], "name": name, "password": password})
+
+
+class System:
+    """A kiosk, a portal: it has a token, and neither cookies nor a page that it comes from."""
+
+    def __init__(self, port: int, token: str, tenant: str = "t") -> None:
+        self.port, self.token, self.tenant = port, token, tenant
+
+    def ask(self, method, path, body=None, **headers) -> Answer:
+        sent = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        return Visitor(self.port).ask(method, path, body, **({"Origin": ""} | sent | headers))
+
+    def send(self, site, kind, message, **headers) -> tuple[int, dict]:
+        body = message if isinstance(message, bytes) else json.dumps(message).encode()
+        return self._post(site, kind, body, **({"Content_Type": "application/json"} | headers))
+
+    def send_table(self, site, kind, table, query="", **headers) -> tuple[int, dict]:
+        kind_of_content = {"Content_Type": "text/csv; charset=utf-8"}
+        return self._post(site, f"{kind}{query}", table, **(kind_of_content | headers))
+
+    def _post(self, site, kind, body, **headers) -> tuple[int, dict]:
+        answer = self.ask("POST", f"/reg/v1/{self.tenant}/{site}/{kind}", body, **headers)
+        assert answer.headers["content-type"] == "application/json"
+        return answer.status, json.loads(answer.body)
