@@ -62,6 +62,11 @@ class LabDatabase:
             shutil.rmtree(self._folder, ignore_errors=True)
             raise
 
+    @property
+    def pid(self) -> int | None:
+        """The server's process, for measurements; None while it is stopped."""
+        return None if self._process is None else self._process.pid
+
     def start(self) -> None:
         """Start it and wait until it takes connections; idempotent. Raises StoreError."""
         if self._process is not None:
