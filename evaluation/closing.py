@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, insert, select
 
 from edge.errors import BadInputError
+from evaluation.copies import refuse_change
 from evaluation.database import Database
 from evaluation.month_report import Report, as_text, digest
 from evaluation.month_tables import REVISIONS
@@ -65,6 +66,7 @@ def close(database: Database, of: Report, *, made_by: str, reason: str) -> Revis
     """
     text = as_text(of)
     with database.writing() as connection:
+        refuse_change(connection)
         before = revisions(connection, of["tenant"], of["month"])
         if before and not reason.strip():
             raise BadInputError(

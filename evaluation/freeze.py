@@ -12,6 +12,7 @@ from edge.errors import BadInputError
 from evaluation.assessment.scheme import Scheme
 from evaluation.assessment.slots import DAY_MS
 from evaluation.closing import BY_ITSELF, FREEZE_DAYS, Revision, close, revisions
+from evaluation.copies import senders
 from evaluation.database import Database
 from evaluation.month_report import report
 from evaluation.month_tables import DEVICE_DAYS, DIRTY_DAYS
@@ -31,9 +32,12 @@ def freeze_due(
     """Close every month that is due and is not closed; return what was made of it.
 
     A month of which nothing came at all is left alone: there is nothing to keep. One that cannot
-    be closed is logged, and keeps no other from it. Raises StoreError.
+    be closed is logged, and keeps no other from it. In a copy nothing is: its months come closed.
+    Raises StoreError.
     """
     with database.reading() as connection:
+        if senders(connection):
+            return []
         owners = [only_tenant] if only_tenant is not None else tenants(connection)
         due = [(tenant, each) for tenant in owners for each in _due(connection, tenant, now_ms)]
     made = [_freeze(database, scheme, tenant, first) for tenant, first in due]

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -38,16 +39,18 @@ def binaries() -> Path | None:
 class LabDatabase:
     """A cluster in a child process. After `stop` or `kill`, `start` brings it up again."""
 
-    def __init__(self, *, durable: bool = False) -> None:
-        """Make an empty cluster. durable: whether a commit is a commit, for measurements.
+    def __init__(self, *, durable: bool = False, settings: Sequence[str] = ()) -> None:
+        """Make an empty cluster.
 
-        Raises StoreError when there is no PostgreSQL here.
+        durable: whether a commit is a commit, for measurements. settings: of the server, e.g.
+        `wal_level=logical`. Raises StoreError when there is no PostgreSQL here.
         """
         folder = binaries()
         if folder is None:
             raise StoreError("there is no PostgreSQL on this machine; e.g. apt install postgresql")
         self._bin = folder
         self._durable = durable
+        self._settings = [part for each in settings for part in ("-c", each)]
         self._user = _unprivileged()
         self._process: subprocess.Popen[bytes] | None = None
         self._names = 0
@@ -62,11 +65,16 @@ class LabDatabase:
             shutil.rmtree(self._folder, ignore_errors=True)
             raise
 
+    @property
+    def pid(self) -> int | None:
+        """The server's process, for measurements; None while it is stopped."""
+        return None if self._process is None else self._process.pid
+
     def start(self) -> None:
         """Start it and wait until it takes connections; idempotent. Raises StoreError."""
         if self._process is not None:
             return
-        options = ["-D", "data", "-k", str(self._folder), "-h", ""]
+        options = ["-D", "data", "-k", str(self._folder), "-h", "", *self._settings]
         self._process = subprocess.Popen(  # noqa: S603
             [str(self._bin / "postgres"), *options, *([] if self._durable else ["-F"])],
             cwd=self._folder,

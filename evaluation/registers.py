@@ -18,6 +18,7 @@ from sqlalchemy import Connection, select
 from edge.errors import BadInputError
 from evaluation.assessment.opening import Month
 from evaluation.assessment.registers import Activity, Cases, Ratings, Registers
+from evaluation.copies import refuse_change
 from evaluation.database import Database
 from evaluation.register_rows import Row
 from evaluation.site_tables import ACTIVITIES, CASES, RATINGS, REGISTERS_RECEIVED, SITES
@@ -42,6 +43,7 @@ def take_over(
     """
     now_ms = time.time_ns() // 1_000_000
     with database.writing() as connection:
+        refuse_change(connection)
         zones = _zones(connection, tenant)
         said = {row["site"] for row in rows} | ({only_site} if only_site is not None else set())
         unknown = sorted(said - set(zones))

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Table, select
 
 from edge.errors import BadInputError
 from evaluation.assessment.opening import Hours, Opening
+from evaluation.copies import refuse_change
 from evaluation.database import Database
 from evaluation.dirty_days import mark_days
 from evaluation.hours_text import from_text
@@ -85,6 +86,7 @@ def take_over(database: Database, tenant: str, rows: Mapping[str, Sequence[Row]]
     Raises BadInputError, naming what a row points to and is not there, or belongs to others.
     """
     with database.writing() as connection:
+        refuse_change(connection)
         _check_references(connection, tenant, rows)
         for name, table in _TABLES.items():
             new = [dict(row) for row in rows.get(name, ())]

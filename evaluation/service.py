@@ -14,6 +14,7 @@ from evaluation.receiver import Receiver
 from evaluation.store import Store
 
 PREPARE_AGAIN_S = 2.0
+POLL_S = 0.2
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 Part = Callable[[threading.Event], None]
 """Works until the event is set."""
@@ -59,12 +60,20 @@ def until_stopped(work: Part) -> None:
     stop = threading.Event()
     failures: list[Exception] = []
     thread = _started("work", work, stop, failures)
-    while thread.is_alive() and signal.sigtimedwait(_STOP_SIGNALS, 0.2) is None:
+    while thread.is_alive() and not _is_told_to_stop():
         pass
     stop.set()
     thread.join()
     if failures:
         raise failures[0]
+
+
+def _is_told_to_stop() -> bool:
+    """Wait a moment for one of the signals."""
+    # CPython (seen with 3.11) returns memory that nobody has written when the process was held
+    # (SIGSTOP, Ctrl-Z, a debugger) for longer than the wait: not None, and no signal either.
+    found = signal.sigtimedwait(_STOP_SIGNALS, POLL_S)
+    return found is not None and found.si_signo in _STOP_SIGNALS
 
 
 def _started(

@@ -20,19 +20,15 @@ from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from edge.messages import counts_message
-from edge.testing import MemoryOutbox
-from edge.vocabulary import CountBucket, Outcome, Provenance, TimeQuality
+from ingestion.fleet import Fleet, Sent
+
 from evaluation.database import Database
 from evaluation.ingest import read
 from evaluation.lab_database import LabDatabase, binaries
 from evaluation.store import Store
 
 RECORDS_PER_MESSAGE = 8
-INTERVAL_MS = 900_000
 FLUSHES = 200
-
-Sent = tuple[str, bytes]
 
 
 @dataclass(frozen=True)
@@ -46,38 +42,6 @@ class Row:
     seconds: float
     records_per_s: float
     transactions_per_s: float
-
-
-class Fleet:
-    """Devices that never run out of records."""
-
-    def __init__(self, devices: int) -> None:
-        self._boxes = [MemoryOutbox(f"dev-{n:03}", f"{n:016x}") for n in range(devices)]
-        self._rounds = 0
-
-    def round(self, per_message: int) -> list[Sent]:
-        """One message of each device."""
-        by = Provenance("9cd36f043cf8", "27cec6c1efca")
-        first = self._rounds * INTERVAL_MS * per_message
-        self._rounds += 1
-        sent = []
-        for box in self._boxes:
-            buckets = [
-                CountBucket(
-                    ("door", "side")[n % 2], first + n // 2 * INTERVAL_MS,
-                    first + (n // 2 + 1) * INTERVAL_MS, {Outcome.IN: n, Outcome.OUT: 2 * n},
-                    1.0, None, TimeQuality.NTP, by,
-                )
-                for n in range(per_message)
-            ]  # fmt: skip
-            box.append(buckets)
-            records = box.pending(per_message)
-            box.retire(box.stream, records[-1].seq)
-            message = counts_message(
-                "bench", json.loads(records[0].body)["dev"], box.stream, records
-            )
-            sent.append((message.topic, message.payload))
-        return sent
 
 
 def measured(url: str, mode: str, seconds: float, devices: int) -> Row:

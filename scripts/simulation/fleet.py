@@ -167,7 +167,9 @@ class Fleet:
             if left_s <= 0:
                 return False
             asked = signal.sigtimedwait({signal.SIGINT}, min(POLL_S, left_s))
-            if asked is not None or self._is_terminated:
+            # A process that was held returns with something that is no signal.
+            is_asked = asked is not None and asked.si_signo == signal.SIGINT
+            if is_asked or self._is_terminated:
                 self._is_terminated = False
                 raise Stopped
 

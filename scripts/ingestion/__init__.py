@@ -1,0 +1,1 @@
+"""A load for the backend's receiver, and what it makes of it."""

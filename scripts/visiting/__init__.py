@@ -1,0 +1,1 @@
+"""How long the evaluation's pages take somebody who visits them."""
