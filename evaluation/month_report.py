@@ -37,7 +37,7 @@ def report(
         "month": months[0].month.name,
         "scheme": _scheme(scheme),
         "sites": [
-            _site(month, each, places.get(month.site), flags(month), names[month.site])
+            _site(month, each, places.get(month.site), flags(month, scheme), names[month.site])
             for month, each in zip(months, assessments, strict=True)
         ],
     }
@@ -65,7 +65,7 @@ def _scheme(scheme: Scheme) -> Report:
         "reliable_from": scheme.reliable_from,
         "estimated_from": scheme.estimated_from,
         "fewest_to_rank": scheme.fewest_to_rank,
-    }
+    } | ({} if scheme.plan_closes_days is None else {"plan_closes_days": scheme.plan_closes_days})
 
 
 def _indicator(indicator: Indicator) -> Report:

@@ -16,8 +16,9 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, select
 
 from edge.errors import BadInputError
+from evaluation.activity_months import Key, note_months, stays_in
 from evaluation.assessment.opening import Month
-from evaluation.assessment.registers import Activity, Cases, Ratings, Registers
+from evaluation.assessment.registers import Activity, Cases, Moved, Ratings, Registers, Stay
 from evaluation.copies import refuse_change
 from evaluation.database import Database
 from evaluation.register_rows import Row
@@ -35,13 +36,14 @@ def take_over(
     *,
     complete_for: str | None = None,
     only_site: str | None = None,
+    received_ms: int | None = None,
 ) -> int:
     """Put rows of a register in place of those with the same ids; return how many.
 
     complete_for: a month, `2026-01`, for which there is nothing else, of every site of the
-    tenant, or of `only_site`. Raises BadInputError.
+    tenant, or of `only_site`. received_ms: None is now. Raises BadInputError.
     """
-    now_ms = time.time_ns() // 1_000_000
+    now_ms = time.time_ns() // 1_000_000 if received_ms is None else received_ms
     with database.writing() as connection:
         refuse_change(connection)
         zones = _zones(connection, tenant)
@@ -57,6 +59,9 @@ def take_over(
         received = {"received_ms": now_ms}
         database.upsert(connection, table, [{**row, **received} for row in stored])
         months = {(row["site"], row[_MONTH_OF[kind]].strftime(_MONTH)) for row in rows}
+        if kind == "activities":
+            of = {(row["site"], row["activity"]): f"{row['begin']:{_MONTH}}" for row in rows}
+            note_months(database, connection, of, now_ms)
         if complete_for is not None:
             month = _checked(complete_for)
             months |= {(site, month) for site in ([only_site] if only_site else zones)}
@@ -76,13 +81,15 @@ def registers_of(
     query = select(*REGISTERS_RECEIVED.c["site", "kind"])
     for site, kind in connection.execute(query.where(REGISTERS_RECEIVED.c.month == month.name)):
         received[site].add(kind)
-    activities, ratings = _activities(connection, month, seen), _ratings(connection, month)
-    cases = _cases(connection, month)
+    stays = stays_in(connection, month.name)
+    activities, ratings = _activities(connection, month, seen, stays), _ratings(connection, month)
+    cases, moved = _cases(connection, month), _moved(activities, stays)
     return {
         site: Registers(
             tuple(activities[site]) if "activities" in received[site] else None,
             Ratings(ratings[site]) if "ratings" in received[site] else None,
             cases[site] if "cases" in received[site] else None,
+            tuple(moved[site]),
         )
         for site in sites
     }
@@ -135,7 +142,10 @@ _MONTH_OF = {"activities": "begin", "ratings": "at", "cases": "due"}
 
 
 def _activities(
-    connection: Connection, month: Month, seen: Mapping[tuple[str, str], int]
+    connection: Connection,
+    month: Month,
+    seen: Mapping[Key, int],
+    stays: Mapping[Key, tuple[Stay, ...]],
 ) -> dict[str, list[Activity]]:
     c = ACTIVITIES.c
     query = select(ACTIVITIES).where(c.t0_ms >= month.t0_ms, c.t0_ms < month.t1_ms)
@@ -145,8 +155,21 @@ def _activities(
             Activity(
                 row.activity, row.t0_ms, row.t1_ms, row.is_held, row.expected, row.attended,
                 seen.get((row.site, row.activity)), frozenset(json.loads(row.audiences)), row.brand,
+                stays.get((row.site, row.activity), ()),
             )
         )  # fmt: skip
+    return found
+
+
+def _moved(
+    activities: Mapping[str, Sequence[Activity]], stays: Mapping[Key, tuple[Stay, ...]]
+) -> dict[str, list[Moved]]:
+    """Return what was to be in the month once and is not in it now."""
+    here = {(site, each.id) for site, of in activities.items() for each in of}
+    found: dict[str, list[Moved]] = defaultdict(list)
+    for (site, activity), of in sorted(stays.items()):
+        if (site, activity) not in here:
+            found[site].append(Moved(activity, of))
     return found
 
 

@@ -58,6 +58,13 @@ class CompositeSection(FileSection):
     fewest_to_rank: int = Field(default=3, ge=2, examples=[3])
 
 
+class PlanSection(FileSection):
+    """When the plan of a month closes; without this section it never does."""
+
+    closes_days_after_begin: int = Field(ge=0, le=27, examples=[3])
+    """Whole days on the clock of the centre."""
+
+
 class SizeClassSection(FileSection):
     """A class of centres; the last one has no upper bound."""
 
@@ -133,6 +140,7 @@ class SchemeFile(FileSection):
     version: str = Field(min_length=1, max_length=20, examples=["1"])
     grades: GradesSection = GradesSection()
     composite: CompositeSection = CompositeSection()
+    plan: PlanSection | None = None
     size_classes: tuple[SizeClassSection, ...] = Field(min_length=1)
     audiences: tuple[Id, ...] = Field(min_length=1, examples=[["elderly", "children"]])
     indicators: tuple[IndicatorSection, ...] = Field(min_length=1)
@@ -227,6 +235,7 @@ def _scheme(file: SchemeFile) -> Scheme:
         file.grades.estimated_from,
         file.composite.rated_weight_from,
         file.composite.fewest_to_rank,
+        file.plan and file.plan.closes_days_after_begin,
     )
 
 

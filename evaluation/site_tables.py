@@ -88,6 +88,17 @@ ACTIVITIES = Table(
 )
 Index("activities_t0", ACTIVITIES.c.t0_ms)
 
+ACTIVITY_MONTHS = Table(
+    "activity_months",
+    METADATA,
+    _site(),
+    Column("activity", Text, primary_key=True),
+    Column("since_ms", BigInteger, primary_key=True, autoincrement=False),
+    Column("month", Text, nullable=False),
+)
+"""In which month an activity was to be, since when; only added to."""
+Index("activity_months_month", ACTIVITY_MONTHS.c.month)
+
 RATINGS = Table(
     "ratings",
     METADATA,

@@ -101,7 +101,7 @@ def main() -> None:
     for number in range(given.sites):
         of = site_of(str(number), centres[number % len(centres)], month)
         assessments.append(assess(of, scheme))
-        raised += len(flags(of))
+        raised += len(flags(of, scheme))
     places = ranks(assessments, scheme.fewest_to_rank)
     took_s = process_time() - begin
     readings = [

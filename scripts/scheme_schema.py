@@ -19,6 +19,11 @@ WORDS = {
     "SchemeFile.audiences": ("Whom activities are for.", "活动覆盖的人群"),
     "GradesSection": ("Share of the opening time that has to be seen.", "开放时段的观测覆盖率"),
     "CompositeSection": ("When there is a score, and a rank.", "何时有总分和排名"),
+    "PlanSection": ("When the plan of a month closes.", "活动计划何时截止"),
+    "PlanSection.closes_days_after_begin": (
+        "What is received later was not planned.",
+        "之后收到的活动不算计划",
+    ),
     "SizeClassSection": ("Centres that are compared with each other.", "同一规模的中心"),
     "SizeClassSection.residents_below": ("Fewer residents than this.", "常住人口少于"),
     "IndicatorSection": ("One indicator.", "一项指标"),

@@ -13,10 +13,12 @@ look alike to a line.
 | closed_days | closed on `CLOSED` or more days whose weekday is mostly open: the visit rate is per open day |
 | records_missing | records exist that did not come |
 | undated | people were counted whom no clock could date |
+| plan_late | something was entered after the plan had closed, where the scheme closes it |
+| plan_moved | something that was planned is in another month now |
 | register | the register has many more people at an activity than the zone saw |
 """  # noqa: E501
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -24,6 +26,8 @@ from evaluation.assessment.estimate import weekdays
 from evaluation.assessment.observed import Bools, DoorMonth, Floats, Ints, worst_cov
 from evaluation.assessment.opening import SLOT_MS
 from evaluation.assessment.outages import outages
+from evaluation.assessment.plan import plan_of
+from evaluation.assessment.scheme import Scheme
 from evaluation.assessment.site import SiteMonth
 from evaluation.assessment.words import Flag
 
@@ -41,11 +45,12 @@ MARGIN_SLOTS = 2
 IMBALANCE = 0.2
 FEWEST = 50
 CLOSED = 4
+MOST_NAMED = 5
 REGISTER = 1.5
 REGISTER_MORE = 10
 
 
-def flags(of: SiteMonth) -> list[Flag]:
+def flags(of: SiteMonth, scheme: Scheme) -> list[Flag]:
     """Return what looks odd, by kind and then by day."""
     found = [
         flag
@@ -53,7 +58,8 @@ def flags(of: SiteMonth) -> list[Flag]:
         for look in (_loops, _uturns, _out_of_hours, _imbalance)
         for flag in look(of, door, device)
     ]
-    return [*found, *outages(of), *_closed_days(of), *_records(of), *_register(of)]
+    of_plan = _plan(of, scheme)
+    return [*found, *outages(of), *_closed_days(of), *_records(of), *of_plan, *_register(of)]
 
 
 def _loops(of: SiteMonth, door: DoorMonth, device: str) -> Iterator[Flag]:
@@ -196,6 +202,29 @@ def _records(of: SiteMonth) -> Iterator[Flag]:
                 " they are in no day",
                 source=device,
             )
+
+
+def _plan(of: SiteMonth, scheme: Scheme) -> Iterator[Flag]:
+    plan = plan_of(of, scheme)
+    if plan.late:
+        yield Flag(
+            "plan_late",
+            f"{len(plan.late)} 项活动在计划截止后才登记，不计入活动实施率：{_named(plan.late)}",
+            f"{len(plan.late)} activities were entered after the plan had closed; they are not in"
+            f" the implementation rate: {_named(plan.late)}",
+        )
+    if plan.moved:
+        yield Flag(
+            "plan_moved",
+            f"{len(plan.moved)} 项活动在计划截止后改到别的月份，仍算本月计划：{_named(plan.moved)}",
+            f"{len(plan.moved)} activities were moved to another month after the plan had closed;"
+            f" they still count as planned: {_named(plan.moved)}",
+        )
+
+
+def _named(ids: Sequence[str]) -> str:
+    more = ["…"] if len(ids) > MOST_NAMED else []
+    return ", ".join([*ids[:MOST_NAMED], *more])
 
 
 def _register(of: SiteMonth) -> Iterator[Flag]:

@@ -1,6 +1,7 @@
 """The indicators of the project section: what the register of activities says."""
 
 from evaluation.assessment.grading import exact, with_unknown
+from evaluation.assessment.plan import plan_of
 from evaluation.assessment.registers import Activity
 from evaluation.assessment.scheme import Scheme, Settings
 from evaluation.assessment.site import SiteMonth
@@ -10,15 +11,15 @@ HALF_KNOWN = 0.5
 """Share of the held activities whose attendance has to be known."""
 
 
-def implementation(of: SiteMonth, _: Settings, __: Scheme) -> Figure:
-    """Return the share of the planned activities that were held."""
-    activities = of.registers.activities
-    if activities is None:
+def implementation(of: SiteMonth, _: Settings, scheme: Scheme) -> Figure:
+    """Return the share of the planned activities that were held, see `plan`."""
+    if of.registers.activities is None:
         return not_rated(Reason.NO_REGISTER)
-    if not activities:
-        return not_rated(Reason.NOTHING_PLANNED)
-    held = sum(each.is_held for each in activities)
-    return exact(held / len(activities), held=held, planned=len(activities))
+    plan = plan_of(of, scheme)
+    late = {"late": len(plan.late)} if plan.late else {}
+    if not plan.size:
+        return not_rated(Reason.PLAN_LATE if plan.late else Reason.NOTHING_PLANNED, **late)
+    return exact(plan.held / plan.size, held=plan.held, planned=plan.size, **late)
 
 
 def attendance(of: SiteMonth, _: Settings, __: Scheme) -> Figure:

@@ -4,12 +4,29 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
+class Stay:
+    """From when on, UTC milliseconds, the register had an activity in the month, or had not."""
+
+    since_ms: int
+    is_here: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """An activity that the register once had in the month and has in another one now."""
+
+    id: str
+    stays: tuple[Stay, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Activity:
     """One activity. Times are UTC milliseconds.
 
     expected: how many were registered or invited. attended: by the register; None where it says
     nothing. seen: the highest headcount of the zone where it was held; None where no zone saw
-    all of it. audiences: whom it was for, ids of the scheme.
+    all of it. audiences: whom it was for, ids of the scheme. stays: in order; none where
+    nobody knows since when it was planned.
     """
 
     id: str
@@ -21,6 +38,7 @@ class Activity:
     seen: int | None = None
     audiences: frozenset[str] = frozenset()
     brand: str | None = None
+    stays: tuple[Stay, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +68,4 @@ class Registers:
     activities: tuple[Activity, ...] | None = None
     ratings: Ratings | None = None
     cases: Cases | None = None
+    moved: tuple[Moved, ...] = ()

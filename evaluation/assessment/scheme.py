@@ -85,6 +85,7 @@ class Scheme:
     reliable_from, estimated_from: coverage of the opening time for these grades.
     rated_weight_from: share of the weight that has to be rated for a composite.
     fewest_to_rank: centres of a class under which nobody is ranked.
+    plan_closes_days: days after the month began on which its plan closes; None: it never does.
     """
 
     name: str
@@ -96,6 +97,7 @@ class Scheme:
     estimated_from: float = 0.70
     rated_weight_from: float = 0.60
     fewest_to_rank: int = 3
+    plan_closes_days: int | None = None
 
     def size_class(self, residents: int) -> SizeClass:
         """Return the class of a centre with so many residents."""

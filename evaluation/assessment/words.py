@@ -35,6 +35,7 @@ class Reason(StrEnum):
     CLOSED = "closed"
     NO_REGISTER = "no_register"
     NOTHING_PLANNED = "nothing_planned"
+    PLAN_LATE = "plan_late"
     NOTHING_HELD = "nothing_held"
     NOTHING_DUE = "nothing_due"
     NO_RATINGS = "no_ratings"
@@ -50,6 +51,7 @@ REASON_WORDS = {
     Reason.CLOSED: ("本月没有开放", "closed all month"),
     Reason.NO_REGISTER: ("没有收到台账", "no register was received"),
     Reason.NOTHING_PLANNED: ("没有计划的活动", "nothing was planned"),
+    Reason.PLAN_LATE: ("活动都是计划截止后才登记的", "all was entered after the plan had closed"),
     Reason.NOTHING_HELD: ("没有举办活动", "nothing was held"),
     Reason.NOTHING_DUE: ("没有到期的事项，也没有排队", "nothing was due, and nobody queued"),
     Reason.NO_RATINGS: ("没有评价", "there are no ratings"),

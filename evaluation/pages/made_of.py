@@ -18,6 +18,7 @@ from evaluation.month_report import VERSION
 from evaluation.month_tables import DEVICE_DAYS
 from evaluation.site_tables import (
     ACTIVITIES,
+    ACTIVITY_MONTHS,
     CASES,
     DEVICE_SITES,
     DEVICES,
@@ -56,6 +57,8 @@ def _parts(connection: Connection, tenant: str, month: Month) -> Iterator[Any]:
         moment = table.c[at]
         around = (moment >= month.t0_ms - DAY_MS, moment <= month.t1_ms + DAY_MS)
         yield _large(connection, table.c.received_ms, *around)
+    plan = ACTIVITY_MONTHS.c
+    yield _large(connection, plan.since_ms, plan.month == month.name)
     received = REGISTERS_RECEIVED.c
     yield _large(connection, received.received_ms, received.month == month.name)
 

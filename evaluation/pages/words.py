@@ -342,6 +342,7 @@ PARTS: Mapping[str, tuple[str, str]] = {
     "held_in": ("符合的时段", "slots that count"),
     "held": ("已举办", "held"),
     "planned": ("计划", "planned"),
+    "late": ("截止后登记", "entered after the plan had closed"),
     "came": ("到场", "came"),
     "expected": ("应到", "expected"),
     "known": ("人数已知的活动", "activities with a headcount"),

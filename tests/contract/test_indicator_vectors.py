@@ -19,6 +19,7 @@ from evaluation.assessment import (
     grading,
     observed,
     outages,
+    plan,
     profile,
     project,
     ranking,
@@ -28,7 +29,7 @@ from evaluation.assessment import (
 )
 from evaluation.assessment.observed import DoorMonth, ZoneMonth
 from evaluation.assessment.opening import SLOT_MS, Opening, month_of
-from evaluation.assessment.registers import Activity, Cases, Ratings, Registers
+from evaluation.assessment.registers import Activity, Cases, Moved, Ratings, Registers, Stay
 from evaluation.assessment.site import SiteMonth
 from evaluation.assessment.words import Figure, Grade, Reason, not_rated
 from evaluation.scheme_file import read_scheme
@@ -68,9 +69,12 @@ def rows(given, is_open, dtype=np.int64, scale=1, missing=-1):
     return array
 
 
+def ms_of(text):
+    return round(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp() * 1000)
+
+
 def slot_of(text):
-    at_ms = round(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp() * 1000)
-    return (at_ms - MONTH.t0_ms) // SLOT_MS
+    return (ms_of(text) - MONTH.t0_ms) // SLOT_MS
 
 
 def due(given, is_open):
@@ -109,11 +113,18 @@ def zone(given, is_open):
                      due=due(given, is_open))  # fmt: skip
 
 
+def stays(given):
+    return tuple(Stay(ms_of(since), is_here) for since, is_here in given.get("stays", ()))
+
+
 def activity(given):
     t0_ms = MONTH.t0_ms + SLOT_MS * slot_of(given.get("at", "2026-02-02T09:00"))
     known = [given.get(name) for name in ("expected", "attended", "seen")]
     audiences = frozenset(given.get("audiences", ()))
-    return Activity(given["id"], t0_ms, t0_ms + 4 * SLOT_MS, given["held"], *known, audiences)
+    return Activity(
+        given["id"], t0_ms, t0_ms + 4 * SLOT_MS, given["held"], *known, audiences,
+        stays=stays(given),
+    )  # fmt: skip
 
 
 def registers(given):
@@ -122,6 +133,7 @@ def registers(given):
         None if activities is None else tuple(map(activity, activities)),
         Ratings(tuple(given["ratings"])) if "ratings" in given else None,
         Cases(**given["cases"]) if "cases" in given else None,
+        tuple(Moved(each["id"], stays(each)) for each in given.get("moved", ())),
     )
 
 
@@ -198,9 +210,13 @@ def ask_zone_day(vector):
     }  # fmt: skip
 
 
+def scheme_of(vector):
+    return replace(SCHEME, **vector.get("scheme", {}))
+
+
 def ask_figure(vector):
     (indicator,) = [each for each in SCHEME.indicators if each.kind == vector["indicator"]]
-    return told(composite.figure(site_of(vector["site"]), indicator, SCHEME))
+    return told(composite.figure(site_of(vector["site"]), indicator, scheme_of(vector)))
 
 
 def ask_points(vector):
@@ -247,7 +263,7 @@ def ask_size_class(vector):
 
 
 def ask_flags(vector):
-    return [flag.code for flag in flags.flags(site_of(vector["site"]))]
+    return [flag.code for flag in flags.flags(site_of(vector["site"]), scheme_of(vector))]
 
 
 def ask_assessment(vector):
@@ -366,6 +382,14 @@ def all_held(made):
     return replace(made, registers=replace(made.registers, activities=activities))
 
 
+def none_moved(made):
+    return replace(made, registers=replace(made.registers, moved=()))
+
+
+def since_it_came_last(of, at_ms):
+    return of[-1].is_here and of[-1].since_ms < at_ms
+
+
 def stayed_with_who_is_there_anyway(of, made, _):
     presence_ms = np.sum([each.presence_ms for each in of.zones.values()], axis=0)
     stay_ms = presence_ms / np.maximum(made.entered, 1)
@@ -423,6 +447,10 @@ WITHOUT = {
     "full_at_most": [(project, "min", lambda people, _: people)],
     "seen_before_typed": [(project, "came", lambda activity: activity.attended)],
     "held_only": [(HERE, "site_of", site_with(all_held))],
+    "plan_closes": [(plan, "closes_ms", lambda *_: None)],
+    "plan_grace": [(plan, "closes_ms", lambda month, _: month.t0_ms)],
+    "plan_as_it_stood": [(plan, "stood", since_it_came_last)],
+    "moved_is_planned": [(HERE, "site_of", site_with(none_moved))],
     "half_known": [(project, "HALF_KNOWN", 0.0)],
     "unknown_part": [
         (module, "with_unknown", lambda low, high, _: (low, high)) for module in (project, service)
@@ -449,6 +477,7 @@ WITHOUT = {
     "flag:quiet_hours": [(outages, "QUIET", 0.0)],
     "flag:closed_days": [(flags, "CLOSED", inf)],
     "flag:register": [(flags, "REGISTER", inf)],
+    "flag:plan": [(flags, "plan_of", lambda *_: plan.Plan(()))],
     "usual_presence": [(flags, "_stayed", stayed_with_who_is_there_anyway)],
     "near:loops_many": [(flags, "MANY", 0)],
     "near:loops_busy": [(flags, "BUSY", 1.0)],

@@ -5,7 +5,9 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, text
 
@@ -41,6 +43,28 @@ def test_the_migrations_make_the_tables_that_the_program_knows(database_url, eng
     with engine.connect() as connection:
         differences = compare_metadata(MigrationContext.configure(connection), METADATA)
     assert differences == []
+
+
+def test_activities_of_before_were_planned_from_the_beginning(database_url, engine):
+    with engine.begin() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(Path(schema.__file__).parent / "migrations"))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0005")
+        site = "INSERT INTO sites VALUES ('s1', 't', 'One', '', 'Asia/Shanghai')"
+        connection.execute(text(site))
+        # In Shanghai it is February already.
+        at_ms = 1769904000000 - 3600_000
+        activity = (
+            "INSERT INTO activities (site, activity, title, t0_ms, t1_ms, is_held, audiences,"
+            f" received_ms) VALUES ('s1', 'a', 'x', {at_ms}, {at_ms + 1}, TRUE, '[]', 5)"
+        )
+        connection.execute(text(activity))
+    with closing(Database(database_url)) as db:
+        db.prepare()
+    with engine.connect() as connection:
+        [row] = connection.execute(text("SELECT * FROM activity_months")).all()
+    assert tuple(row) == ("s1", "a", 0, "2026-02")
 
 
 def test_a_database_of_before_is_brought_up_to_date_and_keeps_its_records(database_url, engine):

@@ -18,6 +18,7 @@ SCHEMES = sorted(Path("config/schemes").glob("*.yaml"))
 NEUTRAL = Path("config/schemes/neutral-2026.yaml")
 TEXT = NEUTRAL.read_text("utf-8")
 SCHEMA = json.loads(scheme_schema.SCHEMA.read_text("utf-8"))
+COMMENTED = "# plan:\n#   closes_days_after_begin: 3"
 HAN = re.compile("[\u4e00-\u9fff]")
 
 
@@ -41,6 +42,26 @@ def test_the_neutral_scheme_is_the_eight_indicators_and_weighs_its_sections_alik
     assert len(set(weights.values())) == 1
     named = {each.id for each in scheme.indicators if each.source == "named"}
     assert named == {"F1", "F3", "S1", "S2"}
+
+
+def test_the_plan_closes_where_the_comment_is_taken_away(tmp_path):
+    assert read_scheme(NEUTRAL).plan_closes_days is None
+    assert TEXT.count(COMMENTED) == 1
+    path = tmp_path / "scheme.yaml"
+    path.write_text(TEXT.replace(COMMENTED, COMMENTED.replace("# ", "")), "utf-8")
+    assert read_scheme(path).plan_closes_days == 3
+    # And the page shows the same lines.
+    assert COMMENTED.replace("# ", "") in Path("docs/evaluation.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("days", ["-1", "28", "1.5", "soon", "null"])
+def test_a_plan_that_never_closes_is_told(days, tmp_path):
+    path = tmp_path / "scheme.yaml"
+    plan = COMMENTED.replace("# ", "").replace(": 3", f": {days}")
+    path.write_text(TEXT.replace(COMMENTED, plan), "utf-8")
+    with pytest.raises(ConfigError, match=r"plan\.closes_days_after_begin") as caught:
+        read_scheme(path)
+    assert HAN.search(caught.value.mistakes[0].zh)
 
 
 BROKEN = [

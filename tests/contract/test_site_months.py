@@ -66,9 +66,10 @@ def take(database, sites=SITES, devices="dev,site\nd1,s1\n", days=None):
         registry.take_over(database, "t", special_day_rows(days.encode(), "days.csv", "t"))
 
 
-def register(database, kind, table, complete_for=None):
+def register(database, kind, table, complete_for=None, at=None):
     rows = READERS[kind](table.encode(), f"{kind}.csv")
-    return registers.take_over(database, "t", kind, rows, complete_for=complete_for)
+    of = {"complete_for": complete_for, "received_ms": None if at is None else FEBRUARY + at}
+    return registers.take_over(database, "t", kind, rows, **of)
 
 
 def door(slot, entered, seen=True):
@@ -215,6 +216,57 @@ def test_a_register_that_never_came_is_not_an_empty_one(database):
     register(database, "activities", ACTIVITIES, complete_for="2026-02")
     assert month(database, "s2").registers.activities == ()
     assert month(database, "s2").registers.ratings is None
+
+
+def plan_table(*rows):
+    head = "site,activity,title,begin,end,held\n"
+    made = [f"s1,{name},Talk,{day} 09:00,{day} 10:00,{held}\n" for name, day, held in rows]
+    return head + "".join(made)
+
+
+def implementation(database, days=3, site="s1"):
+    """P1 and the flags of a site by a scheme that closes the plan."""
+    scheme = replace(read_scheme(SCHEME), plan_closes_days=days)
+    with database.reading() as connection:
+        months = site_months(connection, "t", 2026, 2)
+    of = report("t", months, scheme, {"s1": ("One", "North"), "s2": ("Two", "North")})
+    [found] = [each for each in of["sites"] if each["site"] == site]
+    figure = found["indicators"]["P1"]["figure"]
+    codes = [flag["code"] for flag in found["flags"] if flag["code"].startswith("plan")]
+    return figure["value"], figure["reason"], figure["parts"], codes
+
+
+def test_the_plan_is_what_was_received_before_it_closed_and_stays(database):
+    take(database)
+    day = 96 * SLOT_MS
+    plan = plan_table(*((f"a{n}", f"2026-02-1{n}", "no") for n in range(4)))
+    register(database, "activities", plan, at=-5 * day)
+    assert implementation(database) == (0, None, {"held": 0, "planned": 4}, [])
+    # Held, held under another date, moved to March, and one that nobody had planned.
+    after = plan_table(
+        ("a0", "2026-02-10", "yes"), ("a1", "2026-02-20", "yes"), ("a2", "2026-03-05", "yes"),
+        ("x", "2026-02-25", "yes"),
+    )  # fmt: skip
+    register(database, "activities", after, at=26 * day)
+    register(database, "activities", after, at=27 * day)
+    told = {"held": 2, "planned": 4, "late": 1}
+    assert implementation(database) == (0.5, None, told, ["plan_late", "plan_moved"])
+    # Without the setting the register is the plan, as it always was.
+    assert implementation(database, None) == (0.75, None, {"held": 3, "planned": 4}, [])
+    # Moved while the plan was open it would be none of February's.
+    register(database, "activities", plan_table(("a3", "2026-03-06", "no")), at=2 * day)
+    found = month(database).registers
+    assert [each.id for each in found.activities] == ["a0", "a1", "x"]
+    assert [each.id for each in found.moved] == ["a2", "a3"]
+    assert implementation(database)[2] == {"held": 2, "planned": 3, "late": 1}
+
+
+def test_a_month_that_is_imported_afterwards_is_told_that_it_had_no_plan(database):
+    take(database)
+    register(database, "activities", plan_table(("a", "2026-02-10", "yes")), complete_for="2026-02")
+    assert implementation(database) == (None, "plan_late", {"late": 1}, ["plan_late"])
+    assert implementation(database, site="s2") == (None, "nothing_planned", {}, [])
+    assert implementation(database, None) == (1, None, {"held": 1, "planned": 1}, [])
 
 
 def test_a_file_taken_over_twice_counts_once(database):

@@ -110,7 +110,7 @@ def test_a_month_is_rated_with_a_range_or_not_rated_at_all(of):
             assert each.low <= each.value <= each.high
     for each in points:
         assert each.value is None or (each.low >= 0 and each.high <= 100)
-    for flag in flags(of):
+    for flag in flags(of, SCHEME):
         assert flag.zh
         assert flag.en
 
