@@ -24,8 +24,9 @@ CITY = ROOT / "out" / "demo-city" / "city.db"
 TENANT = "demo-city"
 _COPIED = {
     "sites": "site", "site_residents": "site", "site_hours": "site", "devices": "dev",
-    "device_sites": "site dev", "device_days": "dev", "activities": "site", "ratings": "site",
-    "cases": "site", "registers_received": "site", "streams": "dev", "records": "dev",
+    "device_sites": "site dev", "device_days": "dev", "activities": "site",
+    "activity_months": "site", "ratings": "site", "cases": "site",
+    "registers_received": "site", "streams": "dev", "records": "dev",
 }  # fmt: skip
 
 

@@ -5,7 +5,6 @@ the journal, under the token's name; what shows no token that there is, is count
 """
 
 from collections.abc import Mapping
-from http import HTTPStatus
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -121,7 +120,7 @@ async def _body(request: Request) -> bytes:
         return await body_of(request, LARGEST_PACKET)
     except Refusal as refusal:
         raise Refusal(
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            413,
             f"内容过大，最多 {LARGEST_PACKET} 字节；请分几次发送",
             f"Too large: {LARGEST_PACKET} bytes at most; send it in parts",
             result="too large", headers=dict(refusal.headers or {}),

@@ -137,9 +137,16 @@ def test_what_a_system_sends_is_in_the_month_once_and_in_the_journal(lab):
         "end": "2026-02-03 10:00", "held": True,
     }  # fmt: skip
     assert system.send("s1", "activities", {"v": "1.0", "rows": [talk]}) == (200, {"taken": 1})
-    nothing_else = {"v": "1.0", "rows": [], "complete_for": "2026-02"}
+    nothing_else = {"v": "1.0", "rows": [], "complete_for": "2026-05"}
     assert system.send("s2", "cases", nothing_else) == (200, {"taken": 0})
+    none = b"site,at,level,rating\n"
+    assert system.send_table("s3", "ratings", none, "?complete_for=2026-05") == (200, {"taken": 0})
     with lab.database.reading() as connection:
+        complete = connection.execute(
+            text("SELECT site, kind FROM registers_received WHERE month = '2026-05'")
+        )
+        # Of the address alone, whatever else the tenant has.
+        assert sorted(map(tuple, complete)) == [("s2", "cases"), ("s3", "ratings")]
         titles = connection.execute(text("SELECT title FROM activities WHERE site = 's1'"))
         assert evil in set(titles.scalars())
     said = [each for each in lab.desk.journal.latest("t") if each.what == "register"]
@@ -150,6 +157,7 @@ def test_what_a_system_sends_is_in_the_month_once_and_in_the_journal(lab):
         ("token:kiosk", "s1 ratings 1", "ok"),
         ("token:kiosk", "s1 activities 1", "ok"),
         ("token:kiosk", "s2 cases 0", "ok"),
+        ("token:kiosk", "s3 ratings 0", "ok"),
     ]
     assert {each.address for each in said} == {"127.0.0.1"}
 

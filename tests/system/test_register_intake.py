@@ -149,6 +149,8 @@ def test_a_cookie_lets_nothing_in_and_a_token_opens_no_page(lab, token):
         assert answer.status in {401, 429}, said
         assert "set-cookie" not in answer.headers
     system = System(lab.port, token)
+    as_cookie = own | {"Cookie": f"{COOKIE}={token}"}
+    assert system.ask("POST", HERE, sent, **as_cookie).status in {401, 429}
     for path in PAGES:
         assert system.ask("GET", path).headers["location"] == "/login"
         cookie = {"Cookie": f"{COOKIE}={token}"}
