@@ -71,8 +71,7 @@ class Guard:
         hosts = headers.get("host", [])
         if len(hosts) != 1 or not self._knows(hosts[0]):
             raise Refusal(421)
-        # Whoever shows a token is no browser that somebody else's page could have sent: there
-        # cookies count for nothing.
+        # For systems no cookie counts: a foreign page that sends a browser there gains nothing.
         if scope["method"] == "POST" and not is_of_systems(scope["path"]):
             own = f"{scope['scheme']}://{hosts[0]}"
             if headers.get("origin") != [own]:
