@@ -235,7 +235,7 @@ def _scheme(file: SchemeFile) -> Scheme:
         file.grades.estimated_from,
         file.composite.rated_weight_from,
         file.composite.fewest_to_rank,
-        file.plan and file.plan.closes_days_after_begin,
+        None if file.plan is None else file.plan.closes_days_after_begin,
     )
 
 
