@@ -23,9 +23,18 @@ def senders(connection: Connection) -> list[str]:
 
 def refuse_change(connection: Connection) -> None:
     """Raise BadInputError when this database is a copy."""
+    _refuse(connection, "change it there", "请在原处修改")
+
+
+def refuse_records(connection: Connection) -> None:
+    """Raise BadInputError when this database is a copy: of its days the records did not come."""
+    _refuse(connection, "the records stay there", "原始记录保存在原处")
+
+
+def _refuse(connection: Connection, en: str, zh: str) -> None:
     found = senders(connection)
     if found:
         raise BadInputError(
-            f"this database is a copy that {', '.join(found)} sends to; change it there"
-            f" 本库是 {'、'.join(found)} 上报的副本，请在原处修改"
+            f"this database is a copy that {', '.join(found)} sends to; {en}"
+            f" 本库是 {'、'.join(found)} 上报的副本，{zh}"
         )

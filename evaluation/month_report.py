@@ -43,6 +43,15 @@ def report(
     }
 
 
+def best_first(site: Report) -> tuple[bool, float, str]:
+    """Return what sorts a report's sites by score, without one last; places are spans.
+
+    By the best place of the span a centre of which little is known would stand far too high.
+    """
+    score = site["score"]["value"]
+    return score is None, -(score or 0.0), site["site"]
+
+
 def as_text(of: Report) -> str:
     """Return a report as canonical JSON."""
     return json.dumps(of, ensure_ascii=False, sort_keys=True, separators=(",", ":"))

@@ -1,14 +1,14 @@
-"""A month on a terminal: best places first, what is not rated last and with its reason."""
+"""A month on a terminal: best scores first, what is not rated last and with its reason."""
 
 from rich import box
 from rich.table import Table
 
 from evaluation.assessment.words import GRADE_WORDS, REASON_WORDS, Grade, Reason
-from evaluation.month_report import Report
+from evaluation.month_report import Report, best_first
 
 
 def table_of(found: Report) -> Table:
-    """Return the centres of a report, by size class and place."""
+    """Return the centres of a report, by size class and score."""
     sections = ("flow", "project", "service")
     title = f"{found['tenant']} {found['month']} · {found['scheme']['name']}"
     table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
@@ -17,7 +17,7 @@ def table_of(found: Report) -> Table:
     for name in (*sections, "flags"):
         table.add_column(name, justify="right", no_wrap=True, min_width=len(name))
     table.add_column("name", overflow="ellipsis", no_wrap=True)
-    for site in sorted(found["sites"], key=_order):
+    for site in sorted(found["sites"], key=lambda site: (_class(site), best_first(site))):
         score = site["score"]
         words = GRADE_WORDS[Grade(score["grade"])][0]
         why = REASON_WORDS[Reason(score["reason"])][0] if score["reason"] else ""
@@ -29,9 +29,8 @@ def table_of(found: Report) -> Table:
     return table
 
 
-def _order(site: Report) -> tuple[str, int, float]:
-    rank, score = site["rank"], site["score"]["value"]
-    return site["size_class"] or "~", rank[0] if rank else 10**6, -(score or 0)
+def _class(site: Report) -> str:
+    return site["size_class"] or "~"
 
 
 def _rank(rank: list[int] | None) -> str:

@@ -4,22 +4,17 @@ As on the device answers are read by their reason code, because paho reports suc
 they say, and callbacks cannot raise, because that would end its network thread.
 """
 
-import contextlib
-import functools
-import socket
 import threading
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Any, cast
 
 import paho.mqtt.client as mqtt
-import structlog
-from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from edge.adapters.mqtt_settings import MqttSettings, failure_sentence, tls_context
+from edge.adapters.mqtt_client import end_client, harmless, new_client
+from edge.adapters.mqtt_settings import MqttSettings, failure_sentence
 from edge.errors import BrokerError
 
 FAILURE = 0x80
@@ -29,8 +24,6 @@ LARGEST_PACKET = 1 << 20
 PAHO_WINDOW = 20
 """Publishes that paho has on their way at a time; it takes no notice of what a broker allows."""
 LEAVE_TIMEOUT_S = 2.0
-
-_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,18 +83,7 @@ class MqttLink:
     def abort(self) -> None:
         """End the connection whatever its state. Idempotent."""
         self._end("ended by this receiver")
-        sock = cast(Any, self.client.socket())
-        if sock is not None:
-            with contextlib.suppress(OSError):  # the other side may have been faster
-                sock.shutdown(socket.SHUT_RDWR)
-        # paho forgets its thread when that ends, between its own check and join.
-        with contextlib.suppress(AttributeError):
-            self.client.loop_stop()
-        with contextlib.suppress(AttributeError):
-            self.client._reset_sockets()
-        client = self.client
-        client.on_connect = client.on_disconnect = client.on_publish = None
-        client.on_subscribe = client.on_message = None
+        end_client(self.client)
 
     def _open(self) -> None:
         broker = self._broker
@@ -146,23 +128,12 @@ class MqttLink:
 
     def _new_client(self) -> mqtt.Client:
         broker = self._broker
-        client = mqtt.Client(
-            CallbackAPIVersion.VERSION2,
-            self._settings.client_id,
-            protocol=mqtt.MQTTv5,
-            reconnect_on_failure=False,
-            manual_ack=True,
-        )
-        client.connect_timeout = broker.connect_timeout_s
-        if broker.username is not None:
-            client.username_pw_set(broker.username, broker.password)
-        if not broker.insecure_lab:
-            client.tls_set_context(tls_context(broker))
-        client.on_connect = _harmless(self._connected)
-        client.on_disconnect = _harmless(self._disconnected)
-        client.on_publish = _harmless(self._published)
-        client.on_subscribe = _harmless(self._subscribed)
-        client.on_message = _harmless(self._received)
+        client = new_client(broker, self._settings.client_id, manual_ack=True)
+        client.on_connect = harmless(self._connected)
+        client.on_disconnect = harmless(self._disconnected)
+        client.on_publish = harmless(self._published)
+        client.on_subscribe = harmless(self._subscribed)
+        client.on_message = harmless(self._received)
         return client
 
     def _connected(
@@ -207,19 +178,6 @@ class MqttLink:
             if self.ended is None:
                 self.ended = reason
             self._changed.notify_all()
-
-
-def _harmless(callback: Callable[..., None]) -> Callable[..., None]:
-    """Log what a callback raises; it would end paho's network thread."""
-
-    @functools.wraps(callback)
-    def guarded(*arguments: object) -> None:
-        try:
-            callback(*arguments)
-        except Exception:
-            _log.exception("MQTT callback failed", callback=callback.__name__)
-
-    return guarded
 
 
 def properties_of(packet: int) -> Properties:

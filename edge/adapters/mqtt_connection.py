@@ -6,27 +6,23 @@ its network thread. So nothing here outlives the connection it was made for,
 the acknowledgements are read by reason code, and callbacks cannot raise.
 """
 
-import contextlib
-import functools
-import socket
 import threading
 from collections.abc import Callable
 from typing import Any
 
 import paho.mqtt.client as mqtt
 import structlog
-from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from edge.adapters import mqtt_packets, mqtt_reasons
+from edge.adapters.mqtt_client import end_client, harmless, new_client
 from edge.adapters.mqtt_reasons import FAILURE, Answer, answer_of
 from edge.adapters.mqtt_settings import (
     MqttSettings,
     failure_sentence,
     silent_end_sentence,
-    tls_context,
 )
 from edge.errors import BrokerError
 from edge.vocabulary import Message, Receipt
@@ -137,23 +133,7 @@ class Connection:
     def abort(self) -> None:
         """End the connection whatever its state; the broker then sends the will. Idempotent."""
         self._end("ended by this device")
-        sock = self._client.socket()
-        if sock is not None:
-            # Wakes paho's thread out of its select, which closes the socket and ends.
-            _shut_down(sock)
-        # paho forgets its thread when that ends, between its own check and join.
-        with contextlib.suppress(AttributeError):
-            self._client.loop_stop()
-        # Its wake-up sockets too: an error on its way up may keep the client alive for long.
-        with contextlib.suppress(AttributeError):
-            self._client._reset_sockets()
-        self._forget_callbacks()
-
-    def _forget_callbacks(self) -> None:
-        # They refer back here; without the circle paho frees its sockets at once.
-        client = self._client
-        client.on_connect = client.on_disconnect = client.on_publish = None
-        client.on_subscribe = client.on_message = client.on_socket_open = None
+        end_client(self._client)
 
     def _open(self, clean_start: bool) -> None:
         settings = self._settings
@@ -202,17 +182,7 @@ class Connection:
 
     def _new_client(self, client_id: str, will: Message | None) -> mqtt.Client:
         settings = self._settings
-        client = mqtt.Client(
-            CallbackAPIVersion.VERSION2,
-            client_id,
-            protocol=mqtt.MQTTv5,
-            reconnect_on_failure=False,
-        )
-        client.connect_timeout = settings.connect_timeout_s
-        if settings.username is not None:
-            client.username_pw_set(settings.username, settings.password)
-        if not settings.insecure_lab:
-            client.tls_set_context(tls_context(settings))
+        client = new_client(settings, client_id)
         if will is not None:
             client.will_set(
                 will.topic,
@@ -221,12 +191,12 @@ class Connection:
                 will.retain,
                 properties=mqtt_packets.will_properties(will, settings.will_delay_s),
             )
-        client.on_socket_open = _harmless(self._opened)
-        client.on_connect = _harmless(self._connected)
-        client.on_disconnect = _harmless(self._disconnected)
-        client.on_publish = _harmless(self._published)
-        client.on_subscribe = _harmless(self._subscribed)
-        client.on_message = _harmless(self._received)
+        client.on_socket_open = harmless(self._opened)
+        client.on_connect = harmless(self._connected)
+        client.on_disconnect = harmless(self._disconnected)
+        client.on_publish = harmless(self._published)
+        client.on_subscribe = harmless(self._subscribed)
+        client.on_message = harmless(self._received)
         return client
 
     def _opened(self, _client: object, _data: object, sock: object) -> None:
@@ -272,19 +242,3 @@ class Connection:
             if self._ended is None:
                 self._ended = reason
             self._changed.notify_all()
-
-
-def _harmless(callback: Callable[..., None]) -> Callable[..., None]:
-    @functools.wraps(callback)
-    def guarded(*arguments: object) -> None:
-        try:
-            callback(*arguments)
-        except Exception:
-            _log.exception("MQTT callback failed", callback=callback.__name__)
-
-    return guarded
-
-
-def _shut_down(sock: Any) -> None:
-    with contextlib.suppress(OSError):  # The other side may have been faster.
-        sock.shutdown(socket.SHUT_RDWR)

@@ -10,6 +10,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy import select
 
@@ -24,8 +25,19 @@ from evaluation.pages.made_of import made_of
 from evaluation.registry import sites_of
 from evaluation.site_months import site_months
 
-MOST_IN_MEMORY = 24
-"""Reports kept parsed; a year of a tenant and as much of others. 100 centres are some 2 MB."""
+MOST_IN_MEMORY = 6
+"""Reports kept parsed. Of a thousand centres one is some 40 MB, and what lies around for long
+makes every collection of garbage slower, which pages wait for."""
+MOST_SCORES = 120
+"""Months of which the scores are kept: a year of ten tenants."""
+
+
+class Score(NamedTuple):
+    """Of a site and a month, points; None where there is none."""
+
+    value: float | None
+    low: float | None
+    high: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +58,7 @@ class Drafts:
         self._of_scheme = digest(repr(scheme))
         self._making, self._lock = threading.Lock(), threading.Lock()
         self._parsed: OrderedDict[str, Report] = OrderedDict()
+        self._scores: OrderedDict[str, dict[str, Score]] = OrderedDict()
 
     def draft(self, tenant: str, month: str) -> Kept | None:
         """Return a month as it was made last, or make it; None without sites."""
@@ -67,6 +80,21 @@ class Drafts:
         which = (c.tenant == tenant, c.month == of.month, c.revision == of.number)
         parsed = self._parsed_body(of.digest, lambda: self._text(select(c.body).where(*which)))
         return None if parsed is None else Kept(parsed, of.digest, of.made_ms, of.number)
+
+    def scores(self, tenant: str, of: Closed) -> dict[str, Score]:
+        """Return the scores of a revision by site, without keeping the rest of it."""
+        with self._lock:
+            known = self._scores.get(of.digest)
+        if known is None:
+            c = REVISIONS.c
+            which = (c.tenant == tenant, c.month == of.month, c.revision == of.number)
+            body = self._text(select(c.body).where(*which))
+            known = {} if body is None else scores_of(json.loads(body))
+            with self._lock:
+                self._scores[of.digest] = known
+                while len(self._scores) > MOST_SCORES:
+                    self._scores.popitem(last=False)
+        return known
 
     def renewed(self, tenant: str, month: str) -> Kept | None:
         """Return a month as it is now, made anew if anything has changed; None without sites."""
@@ -114,6 +142,14 @@ class Drafts:
             while len(self._parsed) > MOST_IN_MEMORY:
                 self._parsed.popitem(last=False)
         return parsed
+
+
+def scores_of(found: Report) -> dict[str, Score]:
+    """Return the scores of a report by site."""
+    return {
+        each["site"]: Score(*(each["score"][name] for name in Score._fields))
+        for each in found["sites"]
+    }
 
 
 def site_in(found: Report, site: str) -> Report:

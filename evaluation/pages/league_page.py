@@ -4,7 +4,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from evaluation.month_report import Report
+from evaluation.month_report import Report, best_first
 from evaluation.pages.answers import key_of
 from evaluation.pages.desk import Desk
 from evaluation.pages.downloads import as_download, report_table
@@ -15,8 +15,6 @@ from evaluation.pages.render import NOTHING, grade, page, points, reason
 from evaluation.pages.svg import DEFINITIONS
 from evaluation.pages.trend_line import Point, trend_line
 from evaluation.pages.words import text
-
-LAST = 10**6
 
 
 def league_page(desk: Desk, visit: Visit) -> Response:
@@ -63,20 +61,15 @@ def classes(report: Report) -> list[dict[str, Any]]:
         if sites:
             scored = sum(each["score"]["value"] is not None for each in sites)
             found.append(
-                {**size, "from": floor, "sites": sorted(sites, key=_order), "scored": scored}
+                {**size, "from": floor, "sites": sorted(sites, key=best_first), "scored": scored}
             )
         floor = size["below"] or 0
     sites = [each for each in report["sites"] if each["size_class"] is None]
     if sites:
         none = {"id": None, "below": None, "from": 0, "scored": 0}
         found.append({**none, "zh": text("no_class", "zh"), "en": text("no_class", "en"),
-                      "sites": sorted(sites, key=_order)})  # fmt: skip
+                      "sites": sorted(sites, key=best_first)})  # fmt: skip
     return found
-
-
-def _order(site: Report) -> tuple[int, float, str]:
-    place, score = site["rank"], site["score"]["value"]
-    return place[0] if place else LAST, LAST if score is None else -score, site["site"]
 
 
 def _row(site: Report, view: MonthView, trend: list[Point | None], language: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from evaluation.closing import State
 from evaluation.pages.answers import Answer, answers
 from evaluation.pages.calendar import MonthState, months_of, zone_of
 from evaluation.pages.desk import Desk
-from evaluation.pages.drafts import Kept
+from evaluation.pages.drafts import Kept, scores_of
 from evaluation.pages.reception import Visit
 from evaluation.pages.refusal import Refusal
 from evaluation.pages.trend_line import MONTHS, Point
@@ -88,19 +88,16 @@ def _report(desk: Desk, visit: Visit, month: MonthState) -> Kept | None:
 def trends(desk: Desk, visit: Visit, view: MonthView) -> dict[str, list[Point | None]]:
     """Return each site's scores in the closed months up to the one shown, the oldest first."""
     past = [each for each in view.months if each.name < view.month.name and each.closed]
-    reports = [
-        (each.name, kept.report, True)
+    months = [
+        (each.name, desk.drafts.scores(visit.tenant, each.closed[-1]), True)
         for each in reversed(past[: MONTHS - 1])
-        if (kept := desk.drafts.closed(visit.tenant, each.closed[-1]))
     ]
-    reports.append((view.month.name, view.kept.report, view.kept.revision is not None))
-    found: dict[str, list[Point | None]] = {site["site"]: [] for site in view.kept.report["sites"]}
-    for name, report, is_closed in reports:
-        scores = {site["site"]: site["score"] for site in report["sites"]}
+    shown = scores_of(view.kept.report)
+    months.append((view.month.name, shown, view.kept.revision is not None))
+    found: dict[str, list[Point | None]] = {site: [] for site in shown}
+    for name, scores, is_closed in months:
         for site, points in found.items():
             score = scores.get(site)
-            points.append(
-                score and Point(name, score["value"], score["low"], score["high"], is_closed)
-            )
+            points.append(score and Point(name, *score, is_closed))
     # The latest month is at the same place for everybody, on the right.
     return {site: [*[None] * (MONTHS - len(points)), *points] for site, points in found.items()}

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, func, or_, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from evaluation.assessment.opening import SLOT_MS, Month
+from evaluation.copies import refuse_records
 from evaluation.site_tables import DEVICE_SITES
 from evaluation.tables import RECORDS
 
@@ -80,7 +81,11 @@ def windows(
 def records_of(
     connection: Connection, places: Iterable[At], times: Sequence[Window], limit: int
 ) -> list[dict[str, Any]]:
-    """Return the records that touch some of the times, by device and time, at most `limit`."""
+    """Return the records that touch some of the times, by device and time, at most `limit`.
+
+    Raises BadInputError where there are none because this database is a copy.
+    """
+    refuse_records(connection)
     found: list[dict[str, Any]] = []
     for at in places:
         spans = [(max(t0, at.window[0]), min(t1, at.window[1])) for t0, t1 in times]

@@ -21,11 +21,13 @@ from evaluation.ingest import read
 from evaluation.lab_database import LabDatabase, binaries
 from evaluation.month_report import as_text, report
 from evaluation.month_tables import DEVICE_DAYS
+from evaluation.pages.provenance import records_of
 from evaluation.register_rows import READERS
 from evaluation.registry_rows import device_rows, site_rows
 from evaluation.rollup import RollUp
 from evaluation.scheme_file import read_scheme
 from evaluation.site_months import site_months
+from evaluation.site_tables import SITES
 from evaluation.store import Store
 from evaluation.tables import METADATA, RECORDS
 
@@ -96,10 +98,12 @@ class Place:
             [month] = site_months(connection, tenant, 2026, 2)
         return int(month.doors[f"{tenant}-d1"].entered.sum())
 
-    def days(self):
+    def has(self):
         with self.database.reading() as connection:
-            query = select(func.count(), func.max(DEVICE_DAYS.c.made_ms))
-            return tuple(connection.execute(query).one())
+            return {
+                table.name: connection.execute(select(func.count()).select_from(table)).scalar_one()
+                for table in (SITES, DEVICE_DAYS)
+            }
 
 
 def city(stack, name, entered):
@@ -151,7 +155,7 @@ def test_a_province_makes_the_reports_that_its_cities_make(places):
     province, cities = places
     for name, own in cities.items():
         subscribe(province, name, own)
-    wait_until(lambda: province.days()[0] == 2)
+    wait_until(lambda: province.has() == {"sites": 2, "device_days": 2})
     wait_until(lambda: all(province.report(n) == own.report(n) for n, own in cities.items()))
     assert [province.entered(name) for name in cities] == [20, 32]
 
@@ -171,6 +175,8 @@ def test_a_province_makes_the_reports_that_its_cities_make(places):
     with province.database.reading() as connection:
         assert connection.execute(select(func.count()).select_from(RECORDS)).scalar_one() == 0
         assert senders(connection) == ["hefei", "wuhu"]
+        with pytest.raises(BadInputError, match="the records stay there"):
+            records_of(connection, [], [], 10)
     assert freeze_due(province.database, read_scheme(SCHEME), MAY_MS) == []
     for change in (
         lambda: close(province.database, province.made("hefei"), made_by="li", reason=""),

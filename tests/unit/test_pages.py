@@ -13,6 +13,7 @@ from evaluation.pages.csv_text import csv_text, plain
 from evaluation.pages.day_series import Days, day_series, nice
 from evaluation.pages.forms import read_form
 from evaluation.pages.heat_map import heat_map, shown_hours
+from evaluation.pages.league_page import classes
 from evaluation.pages.passwords import checked_password, hashed, is_password
 from evaluation.pages.range_bar import range_bar
 from evaluation.pages.refusal import Refusal
@@ -245,3 +246,21 @@ def test_a_file_comes_as_it_was_sent_and_names_nothing_here():
 def test_what_is_no_form_is_refused(kind, body):
     with pytest.raises(Refusal):
         read_form(kind, body)
+
+
+# --- The order of a league ----------------------------------------------------------------------
+
+
+def test_a_centre_of_which_little_is_known_does_not_stand_above_a_better_one():
+    def site(name, score, place):
+        return {"site": name, "size_class": "small", "rank": place, "score": {"value": score}}
+
+    vague, good, best = (
+        site("a", 63.1, [1, 24, 33]),
+        site("b", 73.0, [2, 12, 33]),
+        site("c", 77.6, [1, 8, 33]),
+    )
+    unseen, equal = site("d", None, None), site("e", 73.0, [3, 12, 33])
+    scheme = {"size_classes": [{"id": "small", "below": None}]}
+    [found] = classes({"scheme": scheme, "sites": [unseen, vague, equal, good, best]})
+    assert [each["site"] for each in found["sites"]] == ["c", "b", "e", "a", "d"]
