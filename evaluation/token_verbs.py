@@ -17,6 +17,7 @@ from evaluation.pages.tokens import Tokens
 from evaluation.register_messages import KINDS
 
 NameArgument = Annotated[str, typer.Argument(help="The system, e.g. kiosk. 系统的名称。")]
+HEADINGS = ("token 令牌", "tenant 租户", "sites 中心", "registers 台账", "until 至", "state 状态")
 _tokens = typer.Typer(
     help="Tokens of other systems, which hand registers in over HTTP. 其他系统的令牌。",
     no_args_is_help=True,
@@ -66,9 +67,9 @@ def list_tokens(database: DatabaseOption) -> None:
 
     列出令牌及其范围，不显示令牌本身。
     """
-    table = Table(
-        "token 令牌", "tenant 租户", "sites 中心", "registers 台账", "until 至", "state 状态"
-    )
+    table = Table()
+    for name in HEADINGS:
+        table.add_column(name, overflow="fold")  # not one id of them is cut off
     now_ms = _now_ms()
     with closing(Database(database)) as db:
         db.check()
