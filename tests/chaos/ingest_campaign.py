@@ -102,9 +102,9 @@ class Commits:
         self._stop.set()
         self._thread.join()
 
-    def after(self, moment: float) -> float | None:
-        """Return how long after a moment something was committed; None: never."""
-        return next((at - moment for at in self.seen_at if at > moment), None)
+    def after(self, moment: float) -> float:
+        """Return how long after a moment something was committed."""
+        return next(at for at in self.seen_at if at > moment) - moment
 
     def _run(self) -> None:
         last = None
@@ -129,7 +129,7 @@ class Fire:
     kills: Counter[str]
     recoveries: int
     outages: tuple[tuple[float, float], ...]
-    """Of each crash: seconds until the database was ready, from then until the next commit."""
+    """Of each crash but the last: seconds until the database was ready, until the next commit."""
     took_s: float
 
 
@@ -163,13 +163,17 @@ def campaign(
         all_victims = {**victims, "database": server, "broker": broker}
         kills = fire(all_victims, random.Random(load.seed), rest_s, made.exists)
         wait_until(facts.exists, SETTLE_S)
+        # Once more at the moment when all of it is acked, and nobody is left to send it again.
+        server.kill()
+        for process in (fleet, *victims.values()):
+            process.close()
+        server.start()
+        kills["database"] += 1
         said = lab.log.read_text("utf-8", "replace").count(RECOVERY)
         waits = tuple(
-            (each.ready_at - each.began_at, commits.after(each.ready_at) or float("nan"))
-            for each in server.outages
+            (each.ready_at - each.began_at, commits.after(each.began_at))
+            for each in server.outages[:-1]
         )
-        for process in victims.values():
-            process.close()
         yield Fire(url, facts, kills, said, waits, time.monotonic() - began_at)
 
 

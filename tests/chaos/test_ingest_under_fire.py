@@ -132,12 +132,12 @@ def check(fire: Fire, load: Load) -> None:
 
 def told(fire: Fire, load: Load) -> str:
     kills = ", ".join(f"{name} {count}" for name, count in sorted(fire.kills.items()))
-    ready, goes_on = zip(*fire.outages, strict=True)
+    ready, again = zip(*fire.outages, strict=True)
     return (
         f"{fire.kills.total()} kills in {fire.took_s:.0f} s ({kills}), {fire.recoveries} crash"
         f" recoveries, {load.devices * load.intervals * 3} records, all exact;"
         f" database ready after {median(ready):.2f} s (most {max(ready):.2f}),"
-        f" records again {median(goes_on):.2f} s later (most {max(goes_on):.2f})"
+        f" records again after {median(again):.2f} s (most {max(again):.2f})"
     )
 
 
