@@ -60,7 +60,7 @@ class Process:
             ended = process.poll()
             process.kill()
             process.wait()
-            assert ended is None, f"{self._command} ended by itself: {self._log.read_text()[-2000:]}"
+            assert ended is None, f"ended by itself: {self._log.read_text()[-2000:]}"
 
     close = kill
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from statistics import median
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import case, func, select
 
 from edge.adapters.lab_broker import available_kinds
 from evaluation.database import Database
@@ -51,37 +51,28 @@ def of_month(fire: Fire, verb: str, *options: str) -> str:
     return evaluation(fire, verb, MONTH, "--tenant", TENANT, "--scheme", SCHEME, *options)
 
 
+def records(fire: Fire) -> list[truth.Row]:
+    """Return what is in the database, as `truth.rows` has it."""
+    c = RECORDS.c
+    is_line = c.line.is_not(None)
+    first = case((is_line, c.count_in), else_=c.presence_ms)
+    second = case((is_line, c.count_out), else_=c.used_ms)
+    query = select(c.dev, func.coalesce(c.line, c.zone), c.t0_ms, first, second)
+    with closing(Database(fire.url)) as database, database.reading() as connection:
+        return [tuple(row) for row in connection.execute(query)]
+
+
 def check_records(fire: Fire, load: Load) -> None:
     """Every record that was sealed is there once, as it was sealed, and is what was counted."""
-    c = RECORDS.c
-    with closing(Database(fire.url)) as database, database.reading() as connection:
-        columns = (c.dev, c.line, c.zone, c.t0_ms, c.count_in, c.count_out, c.presence_ms)
-        stored = sorted(
-            (dev, zone, t0_ms, presence_ms, used_ms)
-            if line is None
-            else (dev, line, t0_ms, entered, left)
-            for dev, line, zone, t0_ms, entered, left, presence_ms, used_ms in connection.execute(
-                select(*columns, c.used_ms)
-            )
-        )
-    assert len({row[:3] for row in stored}) == len(stored), "an interval twice"
-    expected = sorted(truth.rows(load))
-    assert len(stored) == len(expected)
-    assert stored == expected
-    counted: dict[str, Counter[tuple[str, str]]] = {}
-    for dev, subject, _, entered, left in expected:
-        if subject != ZONE:
-            counted.setdefault(dev, Counter()).update(
-                {(subject, "in"): entered, (subject, "out"): left}
-            )
+    stored, expected = records(fire), set(truth.rows(load))
+    missing, wrong = expected - set(stored), set(stored) - expected
+    assert not missing, f"{len(missing)} of {len(expected)} records are not there"
+    assert not wrong, f"{len(wrong)} records are not what was counted, e.g. {min(wrong)}"
+    assert len(stored) == len(expected), "a record twice"
     sealed = json.loads(fire.facts.read_text())
     facts = [
-        DeviceFacts(
-            dev,
-            {of["stream"]: StreamFacts(of["records"], of["records"], of["digest"])},
-            dict(counted[dev]),
-        )
-        for dev, of in sealed.items()
+        DeviceFacts(dev, {stream: StreamFacts(made, made, digest)}, {})
+        for dev, (stream, made, digest) in sealed.items()
     ]
     assert len(facts) == load.devices
     assert compare(fire.url, TENANT, facts, 0).wrong == ()
@@ -95,8 +86,8 @@ def check_days(fire: Fire, load: Load) -> None:
         mark_all(database)
         RollUp(database).run()
         anew = days(database)
-    stale = [key for key in anew if followed.get(key) != anew[key]]
-    assert stale == []
+    stale = {key for key in anew if followed.get(key) != anew[key]}
+    assert not stale, f"{len(stale)} of {len(anew)} days are not what their records make"
     assert followed == anew
     sums: Counter[tuple[str, int, str]] = Counter()
     for (dev, day_ms), text in followed.items():
