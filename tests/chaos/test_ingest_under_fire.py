@@ -123,7 +123,7 @@ def check(fire: Fire, load: Load) -> None:
 
 def told(fire: Fire, load: Load) -> str:
     kills = ", ".join(f"{name} {count}" for name, count in sorted(fire.kills.items()))
-    ready, again = zip(*fire.outages, strict=True)
+    ready, again = zip(*fire.outages or [(0.0, 0.0)], strict=True)
     return (
         f"{fire.kills.total()} kills in {fire.took_s:.0f} s ({kills}), {fire.recoveries} crash"
         f" recoveries, {load.devices * load.intervals * 3} records, all exact;"
