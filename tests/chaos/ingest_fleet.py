@@ -30,8 +30,9 @@ MOST_WAITING = 300
 """Records of a device that are not acked; then no more are made for a while."""
 RESEND_S = 2.0
 LOOK_S = 0.02
+# Many small messages: the hours of a device are spread over transactions of both receivers.
 _LIMITS = RelayLimits(
-    sending=SendLimits(records_per_message=24, most_in_flight=200),
+    sending=SendLimits(records_per_message=3, most_in_flight=200),
     messages_per_s=100.0, retry_min_s=0.05, retry_max_s=0.5,
 )  # fmt: skip
 

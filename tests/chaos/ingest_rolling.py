@@ -8,8 +8,8 @@ from evaluation.database import Database
 from evaluation.errors import StoreError
 from evaluation.rollup import RollUp
 
-DAYS_AT_A_TIME = 20
-REST_S = 0.05
+DAYS_AT_A_TIME = 5
+REST_S = 0.005
 
 
 def run(url: str) -> None:

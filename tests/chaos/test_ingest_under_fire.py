@@ -144,7 +144,7 @@ def test_a_hundred_kills_of_the_backend_cost_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     load = Load(SEED, devices=60, days=7)
-    with campaign(tmp_path, load, 1.0, (0.3, 2.0)) as fire:
+    with campaign(tmp_path, load, 1.1, (0.3, 2.0)) as fire:
         check(fire, load)
         with capsys.disabled():
             print("\n" + told(fire, load))
