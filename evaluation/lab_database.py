@@ -11,7 +11,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -40,9 +40,10 @@ def binaries() -> Path | None:
 class LabDatabase:
     """A cluster in a child process. After `stop` or `kill`, `start` brings it up again."""
 
-    def __init__(self, *, durable: bool = False) -> None:
+    def __init__(self, *, durable: bool = False, settings: Sequence[str] = ()) -> None:
         """Make an empty cluster. durable: whether a commit is a commit, for measurements.
 
+        settings: of the server, e.g. `commit_delay=1000`.
         Raises StoreError when there is no PostgreSQL here.
         """
         folder = binaries()
@@ -50,6 +51,7 @@ class LabDatabase:
             raise StoreError("there is no PostgreSQL on this machine; e.g. apt install postgresql")
         self._bin = folder
         self._durable = durable
+        self._settings = [word for setting in settings for word in ("-c", setting)]
         self._user = _unprivileged()
         self._process: subprocess.Popen[bytes] | None = None
         self._names = 0
@@ -70,7 +72,7 @@ class LabDatabase:
         """Start it and wait until it takes connections; idempotent. Raises StoreError."""
         if self._process is not None:
             return
-        options = ["-D", "data", "-k", str(self._folder), "-h", ""]
+        options = ["-D", "data", "-k", str(self._folder), "-h", "", *self._settings]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603
                 [str(self._bin / "postgres"), *options, *([] if self._durable else ["-F"])],

@@ -32,6 +32,8 @@ SETTLE_S = 180.0
 LOOK_S = 0.02
 MOST_KILLS = 50
 """Of one victim."""
+SLOW_AND_LAZY = ("commit_delay=20000", "commit_siblings=0", "wal_writer_delay=10000")
+"""A disk that takes 20 ms for a commit; what is not committed stays in memory for 10 s."""
 RECOVERY = "automatic recovery in progress"
 
 
@@ -145,7 +147,7 @@ def campaign(
     """
     began_at = time.monotonic()
     with ExitStack() as stack:
-        lab = stack.enter_context(LabDatabase(durable=True))
+        lab = stack.enter_context(LabDatabase(durable=True, settings=SLOW_AND_LAZY))
         broker = stack.enter_context(LabBroker("mosquitto"))
         url = lab.new_database()
         _register(url, load)
