@@ -134,7 +134,7 @@ def told(fire: Fire, load: Load) -> str:
 
 def test_a_few_kills_of_the_backend_cost_nothing(tmp_path: Path) -> None:
     load = Load(SEED, devices=20, days=2)
-    with campaign(tmp_path, load, 0.25, (0.3, 1.2)) as fire:
+    with campaign(tmp_path, load, 0.2, (0.3, 1.2)) as fire:
         check(fire, load)
         print(told(fire, load))
 
