@@ -11,7 +11,8 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -40,22 +41,24 @@ class LabDatabase:
     """A cluster in a child process. After `stop` or `kill`, `start` brings it up again."""
 
     def __init__(self, *, durable: bool = False, settings: Sequence[str] = ()) -> None:
-        """Make an empty cluster.
+        """Make an empty cluster. durable: whether a commit is a commit, for measurements.
 
-        durable: whether a commit is a commit, for measurements. settings: of the server, e.g.
-        `wal_level=logical`. Raises StoreError when there is no PostgreSQL here.
+        settings: of the server, e.g. `commit_delay=1000`.
+        Raises StoreError when there is no PostgreSQL here.
         """
         folder = binaries()
         if folder is None:
             raise StoreError("there is no PostgreSQL on this machine; e.g. apt install postgresql")
         self._bin = folder
         self._durable = durable
-        self._settings = [part for each in settings for part in ("-c", each)]
+        self._settings = [word for setting in settings for word in ("-c", setting)]
         self._user = _unprivileged()
         self._process: subprocess.Popen[bytes] | None = None
         self._names = 0
         # Short, because the path of a socket must be.
         self._folder = Path(tempfile.mkdtemp(prefix="lab-pg-", dir="/tmp"))
+        self.log = self._folder / "log"
+        """What the server says."""
         try:
             if self._user != getpass.getuser():
                 shutil.chown(self._folder, self._user)
@@ -75,14 +78,15 @@ class LabDatabase:
         if self._process is not None:
             return
         options = ["-D", "data", "-k", str(self._folder), "-h", "", *self._settings]
-        self._process = subprocess.Popen(  # noqa: S603
-            [str(self._bin / "postgres"), *options, *([] if self._durable else ["-F"])],
-            cwd=self._folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            **self._as_user(),
-        )
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(  # noqa: S603
+                [str(self._bin / "postgres"), *options, *([] if self._durable else ["-F"])],
+                cwd=self._folder,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+                **self._as_user(),
+            )
         deadline = time.monotonic() + START_TIMEOUT_S
         while not self._is_ready():
             if self._process.poll() is not None or time.monotonic() > deadline:
@@ -104,6 +108,25 @@ class LabDatabase:
     def kill(self) -> None:
         """End it as a power cut does, except that the disk keeps what it was given; idempotent."""
         self._end(signal.SIGQUIT)
+
+    def crash(self) -> None:
+        """End all of its processes at one moment with SIGKILL; idempotent.
+
+        None of them can tidy up, write what it holds, or see another one die.
+        """
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.send_signal(signal.SIGSTOP)  # so that it starts no more
+        _wait_until(lambda: _stat(process.pid)[0] in "TZ")
+        children = [pid for pid in _pids() if _stat(pid)[1] == process.pid]
+        for pid in children:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        process.kill()
+        process.wait(START_TIMEOUT_S)
+        # Their memory is shared, and a new server refuses to start beside one that still uses it.
+        _wait_until(lambda: all(_stat(pid)[0] in "ZX" for pid in children))
 
     def __enter__(self) -> "LabDatabase":
         """Start it."""
@@ -150,6 +173,28 @@ class LabDatabase:
             return {}
         entry = pwd.getpwnam(self._user)
         return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+
+
+def _pids() -> list[int]:
+    return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
+
+
+def _stat(pid: int) -> tuple[str, int]:
+    """Return the state of a process and its parent, see proc(5); X and 0 when it is gone."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
+    except OSError:
+        return "X", 0
+    state, parent, *_ = text.rpartition(")")[2].split()
+    return state, int(parent)
+
+
+def _wait_until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while not is_so():
+        if time.monotonic() > deadline:
+            raise StoreError("the temporary PostgreSQL does not end")
+        time.sleep(POLL_S)
 
 
 def _unprivileged() -> str:
