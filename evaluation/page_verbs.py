@@ -14,13 +14,12 @@ from edge.errors import BadInputError
 from edge.setup_page.guard import own_names
 from edge.terminal import OUT, log_to_stderr
 from evaluation.database import Database
-from evaluation.options import DatabaseOption, OwnerOption, SchemeOption
+from evaluation.options import DatabaseOption, OwnerOption, SchemeOption, read_wanted_scheme
 from evaluation.pages.accounts import Accounts
 from evaluation.pages.desk import desk_of
 from evaluation.pages.render import moment
 from evaluation.pages.roles import ROLE_WORDS, Role
 from evaluation.pages.server import listener, serve, server_of
-from evaluation.scheme_file import read_scheme
 
 NameArgument = Annotated[str, typer.Argument(help="The user, e.g. zhang.wei. 用户名。")]
 PasswordFileOption = Annotated[
@@ -46,7 +45,7 @@ def add_page_verbs(cli: typer.Typer) -> None:
 
 def serve_pages(
     database: DatabaseOption,
-    scheme: SchemeOption,
+    scheme: SchemeOption = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one. 端口。")] = 8443,
     host: Annotated[str, typer.Option(help="Where to listen, e.g. 0.0.0.0. 监听。")] = "127.0.0.1",
     name: Annotated[
@@ -65,7 +64,7 @@ def serve_pages(
     """
     tls = _tls(tls_cert, tls_key, insecure_lab=insecure_lab)
     log_to_stderr(logging.INFO)
-    rules = read_scheme(scheme)
+    rules = read_wanted_scheme(scheme)
     names = own_names() | {each.lower() for each in name or ()}
     with closing(Database(database)) as db:
         db.prepare()

@@ -44,6 +44,7 @@ from evaluation.options import (
 )
 from evaluation.page_verbs import add_page_verbs
 from evaluation.receiver import ack_of
+from evaluation.scheme_verbs import add_scheme_verbs
 from evaluation.service import run_until_stopped
 from evaluation.store import Store
 from evaluation.update_verbs import update_cli
@@ -61,6 +62,7 @@ cli.add_typer(update_cli, name="update")
 add_month_verbs(cli)
 add_page_verbs(cli)
 add_fleet_verbs(cli)
+add_scheme_verbs(cli)
 
 
 @cli.command()
