@@ -73,7 +73,10 @@ def watch(
     ] = WATCH_CLIENT,
     on_alert: Annotated[
         str | None,
-        typer.Option(help="A command that gets alerts as JSON on its input. 告警转发命令。"),
+        typer.Option(
+            envvar="EVALUATION_ON_ALERT",
+            help="A command that gets alerts as JSON on its input. 告警转发命令。",
+        ),
     ] = None,
 ) -> None:
     """Watch the fleet beside the receivers, until stopped: states, alerts, days, months.
@@ -94,7 +97,7 @@ def watch(
     with closing(Database(database)) as db:
         pulse = Pulse()
         intake = Intake(db, settings, session, pulse)
-        run_parts(db, parts(db, intake, pulse, rules, tenant=who, command=command))
+        run_parts(db, parts(db, intake, pulse, rules, tenant=who, command=command), pulse)
 
 
 def fleet(
