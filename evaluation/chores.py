@@ -50,7 +50,7 @@ class Pulse:
         """Say how it goes, for `systemctl status`."""
         ages = self._ages_s()
         rounds = ", ".join(f"{name} {age:.0f} s ago" for name, age in ages.items())
-        return f"went round: {rounds}" if rounds else "waiting for the database"
+        return f"went round: {rounds}" if rounds else "starting"
 
     def run(self, stop: threading.Event) -> None:
         """Report until `stop` is set."""

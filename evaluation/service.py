@@ -50,7 +50,11 @@ def ready(db: Database, pulse: Pulse, stop: threading.Event) -> Iterator[bool]:
     BadInputError and StoreError as `run_parts`.
     """
     is_prepared = _prepare(db)
-    with Watchdog(pulse, pulse.words, os.environ):
+
+    def words() -> str:
+        return pulse.words() if is_prepared else "waiting for the database"
+
+    with Watchdog(pulse, words, os.environ):
         while not is_prepared and not stop.wait(PREPARE_AGAIN_S):
             is_prepared = _prepare(db)
         yield is_prepared

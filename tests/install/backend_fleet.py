@@ -7,6 +7,7 @@ prints what was counted, by device.
 """
 
 import json
+import logging
 import random
 import sys
 import tempfile
@@ -20,6 +21,7 @@ from edge.adapters.outbox_sqlite import SqliteOutbox
 from edge.delivery import Relay, RelayLimits
 from edge.messages import Health, health_message, status_message
 from edge.sending import SendLimits
+from edge.terminal import log_to_stderr
 from edge.vocabulary import CountBucket, Outcome, Provenance, TimeQuality
 
 TENANT = "street-1"
@@ -85,6 +87,7 @@ class Device:
 
 
 def main() -> None:
+    log_to_stderr(logging.WARNING)
     broker, certificates, records, *names = sys.argv[1:]
     never = threading.Event()
     with tempfile.TemporaryDirectory() as folder:

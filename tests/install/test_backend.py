@@ -200,9 +200,6 @@ def test_the_units_expose_little_and_tell_systemd_how_it_goes(backend):
         assert backend.state(name) == "active"
         seen = backend.inside("systemd-analyze", "security", "--threshold=20", name)
         assert seen.returncode == 0, seen.stdout
-    backend.until(lambda: "receiver" in backend.show(SERVICES[0], "StatusText"), "it is told")
-    backend.until(lambda: "messages" in backend.show(SERVICES[1], "StatusText"), "it is told")
-    backend.until(lambda: "pages" in backend.show(SERVICES[2], "StatusText"), "it is told")
     command = backend.run("cat /proc/$(systemctl show --value -p MainPID lobbycount-pages)/cmdline")
     assert "postgresql" not in command
 
@@ -225,6 +222,9 @@ def test_records_arrive_and_the_pages_show_them(backend):
     backend.log_in()
     code, text = backend.page_of("/t/street-1/2026-01")
     assert (code, "中心1" in text) == (200, True)
+    backend.until(lambda: "receiver" in backend.show(SERVICES[0], "StatusText"), "it is told")
+    backend.until(lambda: "messages" in backend.show(SERVICES[1], "StatusText"), "it is told")
+    backend.until(lambda: "pages" in backend.show(SERVICES[2], "StatusText"), "it is told")
 
 
 @pytest.mark.parametrize("name", SERVICES)
