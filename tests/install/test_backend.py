@@ -252,7 +252,7 @@ def test_sums_are_exact_whoever_is_killed_or_restarted_meanwhile(backend):
     assert backend.counted() + before == backend.sums()
     assert backend.show(SERVICES[1], "MainPID") == pids[SERVICES[1]]  # neither is a reason to end
     assert backend.show(SERVICES[2], "MainPID") == pids[SERVICES[2]]
-    assert backend.page_of("/login")[0] == 200
+    backend.until(lambda: backend.page_of("/login")[0] == 200, "the pages answer")
 
 
 def test_two_receivers_share_the_work_and_one_can_go_again(backend):
