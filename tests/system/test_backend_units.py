@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from contextlib import closing
 from pathlib import Path
 from shutil import which
@@ -110,6 +111,15 @@ def told(tmp_path, monkeypatch):
         yield lambda: manager.recv(4096).decode().split("\n")
 
 
+def hear(told, wanted):
+    """Wait until systemd is told this, for a limited time."""
+    until, said = time.monotonic() + WAIT_S, []
+    while not any(line.startswith(wanted) for line in said):
+        assert time.monotonic() < until, f"no {wanted}, but {said}"
+        said = told()
+    return said
+
+
 def test_a_database_that_is_there_is_prepared_before_it_is_ready(told, tmp_path):
     pulse = Pulse()
     with (
@@ -120,10 +130,8 @@ def test_a_database_that_is_there_is_prepared_before_it_is_ready(told, tmp_path)
         db.check()
         assert told() == ["READY=1"]
         pulse.beat("messages")
-        while told() != ["WATCHDOG=1", "STATUS=went round: messages 0 s ago"]:
-            pass
-    while told() != ["STOPPING=1"]:
-        pass
+        assert "WATCHDOG=1" in hear(told, "STATUS=went round: messages 0 s ago")
+    hear(told, "STOPPING=1")
 
 
 def test_a_database_that_is_away_is_no_reason_to_say_that_the_start_failed(told):
@@ -178,10 +186,8 @@ def test_the_pages_say_that_they_are_alive(told, tmp_path):
     )
     try:
         assert told() == ["READY=1"]
-        while not any(line.startswith("STATUS=went round: pages") for line in told()):
-            pass
+        hear(told, "STATUS=went round: pages")
     finally:
         server.terminate()
         assert server.wait(WAIT_S) == 0
-    while told() != ["STOPPING=1"]:
-        pass
+    hear(told, "STOPPING=1")
