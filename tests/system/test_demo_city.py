@@ -49,6 +49,7 @@ def test_every_story_shows_in_the_report_and_the_pages_are_served_until_ctrl_c(t
         with suppress(ProcessLookupError):  # it has failed, and says why
             os.killpg(demo.pid, signal.SIGINT)  # as a terminal does
         said += demo.stdout
+        demo.stdout.close()
         code = demo.wait(LIMIT_S)
         late.cancel()
     told = "".join(said)
