@@ -34,6 +34,7 @@ PYTHON = "/opt/lobbycount-evaluation/bin/python"
 FLEET = f"{SOURCE}/tests/install/backend_fleet.py"
 DEVICES = ("lobby-001", "lobby-002", "lobby-003")
 SERVICES = ("lobbycount-receive@1", "lobbycount-watch", "lobbycount-pages")
+OF_THE_FIRST = "/etc/lobbycount-evaluation/receive-1.env"
 PASSWORD = "correct horse battery"
 HOSTS = ("localhost", socket.gethostname(), "broker.example.org", "evaluation.example.org")
 SITES = "site,name,residents,hours\n" + "".join(
@@ -91,8 +92,9 @@ class Backend:
         self.until(lambda: self.state("fleet") != "active", "the fleet is through")
         return Counter(json.loads(self.run("cat /srv/counted.json")))
 
-    def sums(self):
-        found = json.loads(self.run("sudo evaluation sums 2026-01 --json"))
+    def sums(self, *options):
+        command = ["sudo evaluation sums 2026-01 --json", *options]
+        found = json.loads(self.run(" ".join(command)))
         assert all(device["missing"] == 0 for device in found["devices"])
         assert found["rejected"] == 0
         people = Counter()
@@ -283,11 +285,19 @@ def test_an_upgrade_and_the_way_back_lose_nothing(backend):
     backend.log_in()  # people and their passwords are in the backup
 
 
+def test_a_small_one_has_its_database_in_the_folder_of_the_services(backend):
+    url = "sqlite:////var/lib/lobbycount-evaluation/records.db"
+    backend.run(f"echo 'EVALUATION_DATABASE={url}' > {OF_THE_FIRST}")
+    backend.run(f"systemctl restart {SERVICES[0]}")
+    backend.count(5)
+    assert backend.counted() == backend.sums(f"--database {url}")
+    backend.run(f"rm {OF_THE_FIRST} && systemctl restart {SERVICES[0]}")
+
+
 def test_what_cannot_work_fails_at_the_start_and_says_why(backend):
-    settings = "/etc/lobbycount-evaluation/receive-1.env"
-    backend.run(f"echo 'EVALUATION_BROKER=mqtt://broker.example.org' > {settings}")
+    backend.run(f"echo 'EVALUATION_BROKER=mqtt://broker.example.org' > {OF_THE_FIRST}")
     done = backend.inside("systemctl", "restart", SERVICES[0])
     assert done.returncode != 0
     assert "plain text is for labs only" in backend.log()
-    backend.run(f"rm {settings} && systemctl restart {SERVICES[0]}")
+    backend.run(f"rm {OF_THE_FIRST} && systemctl restart {SERVICES[0]}")
     assert backend.state(SERVICES[0]) == "active"
