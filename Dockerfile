@@ -34,6 +34,7 @@ RUN export ROOT=/src && . scripts/installing/program.sh && builders > /tmp/build
  && /opt/builders/bin/pip install --require-hashes --only-binary :all: -r /tmp/builders.lock
 COPY pyproject.toml README.md LICENSE NOTICE ./
 COPY config/lobby.example.yaml config/
+COPY config/schemes config/schemes
 COPY models models
 COPY model_export model_export
 COPY evaluation evaluation

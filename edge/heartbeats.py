@@ -25,7 +25,7 @@ the birth. Late is not lost here, the records are kept, so there is no hurry.
 class Silence:
     """A part that has not moved for longer than its limit."""
 
-    part: Part
+    part: str
     for_s: float
 
     def __str__(self) -> str:

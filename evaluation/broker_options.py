@@ -17,16 +17,36 @@ SESSION_DAYS = 7
 DAY_S = 86_400
 
 BrokerOption = Annotated[
-    str, typer.Option(help="mqtts://host[:port]; mqtt:// is plain text, labs only. 消息服务器。")
+    str,
+    typer.Option(
+        envvar="EVALUATION_BROKER",
+        help="mqtts://host[:port]; mqtt:// is plain text, labs only. 消息服务器。",
+    ),
 ]
 CaOption = Annotated[
-    Path | None, typer.Option(help="Who signed the broker's certificate. 服务器证书的签发者。")
+    Path | None,
+    typer.Option(
+        envvar="EVALUATION_CA", help="Who signed the broker's certificate. 服务器证书的签发者。"
+    ),
 ]
-CertOption = Annotated[Path | None, typer.Option(help="This client's certificate. 客户端证书。")]
-KeyOption = Annotated[Path | None, typer.Option(help="The key of that certificate. 私钥。")]
-UserOption = Annotated[str | None, typer.Option(help="User name at the broker. 用户名。")]
+CertOption = Annotated[
+    Path | None,
+    typer.Option(envvar="EVALUATION_CERT", help="This client's certificate. 客户端证书。"),
+]
+KeyOption = Annotated[
+    Path | None,
+    typer.Option(envvar="EVALUATION_KEY", help="The key of that certificate. 私钥。"),
+]
+UserOption = Annotated[
+    str | None,
+    typer.Option(envvar="EVALUATION_USERNAME", help="User name at the broker. 用户名。"),
+]
 PasswordOption = Annotated[
-    Path | None, typer.Option(help="A file with nothing but the password. 密码文件。")
+    Path | None,
+    typer.Option(
+        envvar="EVALUATION_PASSWORD_FILE",
+        help="A file with nothing but the password. 密码文件。",
+    ),
 ]
 LabOption = Annotated[
     bool, typer.Option("--insecure-lab", help="Allow plain text. 允许明文，仅限实验室。")

@@ -14,6 +14,7 @@ import structlog
 
 from edge.backoff import Backoff
 from edge.errors import LobbyCountError
+from edge.heartbeats import Silence
 
 RETRY_MIN_S, RETRY_MAX_S = 0.5, 30.0
 REPORT_S = 60.0
@@ -26,10 +27,10 @@ _log = structlog.get_logger(__name__)
 
 
 class Pulse:
-    """The heartbeats of the parts of a process: one line in the log now and then."""
+    """The heartbeats of the parts of a process: for systemd, and a line in the log now and then."""
 
-    def __init__(self, report_s: float = REPORT_S) -> None:
-        self._report_s = report_s
+    def __init__(self, report_s: float = REPORT_S, hangs_after_s: float = HANGS_AFTER_S) -> None:
+        self._report_s, self._hangs_after_s = report_s, hangs_after_s
         self._lock = threading.Lock()
         self._rounds: dict[str, float] = {}
         self._sums: Counter[str] = Counter()
@@ -40,6 +41,17 @@ class Pulse:
             self._rounds[name] = time.monotonic()
             self._sums.update(did or {})
 
+    def silent(self) -> list[Silence]:
+        """Return what has begun to go round, and hangs."""
+        ages = self._ages_s()
+        return [Silence(name, age) for name, age in ages.items() if age > self._hangs_after_s]
+
+    def words(self) -> str:
+        """Say how it goes, for `systemctl status`."""
+        ages = self._ages_s()
+        rounds = ", ".join(f"{name} {age:.0f} s ago" for name, age in ages.items())
+        return f"went round: {rounds}" if rounds else "starting"
+
     def run(self, stop: threading.Event) -> None:
         """Report until `stop` is set."""
         while not stop.wait(self._report_s):
@@ -48,15 +60,18 @@ class Pulse:
 
     def report(self) -> None:
         """Write one line: seconds since each part went round, and what was done since the last."""
-        now = time.monotonic()
+        ages = {name: round(age, 1) for name, age in self._ages_s().items()}
         with self._lock:
-            ages = {name: round(now - at, 1) for name, at in sorted(self._rounds.items())}
             did = {name: count for name, count in sorted(self._sums.items()) if count}
             self._sums.clear()
         _log.info("watching", rounds_s_ago=ages, **did)
-        for name, age_s in ages.items():
-            if age_s > HANGS_AFTER_S:
-                _log.error("a part hangs; restart the service", part=name, for_s=age_s)
+        for each in self.silent():
+            _log.error("a part hangs; restart the service", part=each.part, for_s=each.for_s)
+
+    def _ages_s(self) -> dict[str, float]:
+        now = time.monotonic()
+        with self._lock:
+            return {name: now - at for name, at in sorted(self._rounds.items())}
 
 
 class Chore:

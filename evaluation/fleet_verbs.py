@@ -35,8 +35,13 @@ from evaluation.fleet import FleetRow
 from evaluation.fleet_facts import all_tenants, fleet_rows, placed
 from evaluation.fleet_table import alert_table, by_severity, fleet_table
 from evaluation.mqtt_link import SessionSettings
-from evaluation.options import DatabaseOption, SchemeOption, TenantOption, zone_of
-from evaluation.scheme_file import read_scheme
+from evaluation.options import (
+    DatabaseOption,
+    SchemeOption,
+    TenantOption,
+    read_wanted_scheme,
+    zone_of,
+)
 from evaluation.service import run_parts
 from evaluation.watch import Intake, filters, parts
 
@@ -55,7 +60,7 @@ def add_fleet_verbs(cli: typer.Typer) -> None:
 def watch(
     broker: BrokerOption,
     database: DatabaseOption,
-    scheme: SchemeOption,
+    scheme: SchemeOption = None,
     ca: CaOption = None,
     cert: CertOption = None,
     key: KeyOption = None,
@@ -68,7 +73,10 @@ def watch(
     ] = WATCH_CLIENT,
     on_alert: Annotated[
         str | None,
-        typer.Option(help="A command that gets alerts as JSON on its input. 告警转发命令。"),
+        typer.Option(
+            envvar="EVALUATION_ON_ALERT",
+            help="A command that gets alerts as JSON on its input. 告警转发命令。",
+        ),
     ] = None,
 ) -> None:
     """Watch the fleet beside the receivers, until stopped: states, alerts, days, months.
@@ -77,7 +85,7 @@ def watch(
     """
     log_to_stderr(logging.INFO)
     settings = broker_settings(broker, ca, cert, key, username, password_file, insecure_lab)
-    rules = read_scheme(scheme)
+    rules = read_wanted_scheme(scheme)
     try:
         who = None if tenant is None else checked_name(tenant, "--tenant")
     except ValueError as error:
@@ -89,7 +97,7 @@ def watch(
     with closing(Database(database)) as db:
         pulse = Pulse()
         intake = Intake(db, settings, session, pulse)
-        run_parts(db, parts(db, intake, pulse, rules, tenant=who, command=command))
+        run_parts(db, parts(db, intake, pulse, rules, tenant=who, command=command), pulse)
 
 
 def fleet(

@@ -10,7 +10,8 @@ from evaluation.month_report import Report, best_first
 def table_of(found: Report) -> Table:
     """Return the centres of a report, by size class and score."""
     sections = ("flow", "project", "service")
-    title = f"{found['tenant']} {found['month']} · {found['scheme']['name']}"
+    scheme = f"{found['scheme']['name']} {found['scheme']['version']}"
+    title = f"{found['tenant']} {found['month']} · {scheme}"
     table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for name, width in (("site", 8), ("class", 6), ("rank", 7), ("score", 5), ("", 8)):
         table.add_column(name, no_wrap=True, min_width=width)

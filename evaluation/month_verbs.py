@@ -24,11 +24,11 @@ from evaluation.options import (
     OwnerOption,
     SchemeOption,
     ZoneOption,
+    read_wanted_scheme,
     zone_of,
 )
 from evaluation.registry import sites_of
 from evaluation.rollup import RollUp
-from evaluation.scheme_file import read_scheme
 from evaluation.site_months import site_months
 from evaluation.verified_month import sheet_text, verify_month
 
@@ -114,7 +114,7 @@ def report_month(
     month: MonthArgument,
     database: DatabaseOption,
     tenant: OwnerOption,
-    scheme: SchemeOption,
+    scheme: SchemeOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON. 输出 JSON。")] = False,
 ) -> None:
     """Print a month: every centre's score, place and grade.
@@ -134,8 +134,8 @@ def close_month(
     month: MonthArgument,
     database: DatabaseOption,
     tenant: OwnerOption,
-    scheme: SchemeOption,
     by: Annotated[str, typer.Option(help="Who closes it. 操作人。")],
+    scheme: SchemeOption = None,
     reason: Annotated[str, typer.Option(help="Why there is a revision. 修订原因。")] = "",
 ) -> None:
     """Freeze a month, or make a numbered revision of a frozen one.
@@ -154,7 +154,7 @@ def verify(
     month: MonthArgument,
     database: DatabaseOption,
     tenant: OwnerOption,
-    scheme: SchemeOption,
+    scheme: SchemeOption = None,
     time_zone: ZoneOption = "Asia/Shanghai",
     keys: Annotated[
         list[str] | None, typer.Option("--key", help="A device's public key. 设备公钥。")
@@ -174,13 +174,13 @@ def verify(
         raise typer.Exit(1)
 
 
-def made(db: Database, month: str, tenant: str, scheme: Path) -> Report:
+def made(db: Database, month: str, tenant: str, scheme: Path | None) -> Report:
     """Return the report of a month as it is now. Raises BadInputError."""
     try:
         first = datetime.strptime(month, "%Y-%m")
     except ValueError:
         raise BadInputError(f"{month!r} is not a month; e.g. 2026-01") from None
-    rules = read_scheme(scheme)
+    rules = read_wanted_scheme(scheme)
     RollUp(db).run()
     with db.reading() as connection:
         names = {each.site: (each.name, each.area) for each in sites_of(connection, tenant)}

@@ -7,6 +7,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import typer
 
 from edge.errors import BadInputError
+from evaluation.assessment.scheme import Scheme
+from evaluation.neutral_scheme import neutral_scheme
+from evaluation.scheme_file import read_scheme
 
 DatabaseOption = Annotated[
     str,
@@ -25,8 +28,18 @@ OwnerOption = Annotated[
     str, typer.Option("--tenant", envvar="EVALUATION_TENANT", help="The street or city. 租户。")
 ]
 SchemeOption = Annotated[
-    Path, typer.Option("--scheme", envvar="EVALUATION_SCHEME", help="The scheme's file. 评价方案。")
+    Path | None,
+    typer.Option(
+        "--scheme",
+        envvar="EVALUATION_SCHEME",
+        help="Else that of the package. 评价方案，默认自带。",
+    ),
 ]
+
+
+def read_wanted_scheme(path: Path | None) -> Scheme:
+    """Read the scheme that was asked for, else the package's own. Raises ConfigError."""
+    return read_scheme(path or neutral_scheme())
 
 
 def zone_of(name: str) -> ZoneInfo:

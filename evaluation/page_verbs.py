@@ -2,8 +2,10 @@
 
 import logging
 import sys
+import threading
 import time
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -13,14 +15,15 @@ from rich.table import Table
 from edge.errors import BadInputError
 from edge.setup_page.guard import own_names
 from edge.terminal import OUT, log_to_stderr
+from evaluation.chores import Pulse
 from evaluation.database import Database
-from evaluation.options import DatabaseOption, OwnerOption, SchemeOption
+from evaluation.options import DatabaseOption, OwnerOption, SchemeOption, read_wanted_scheme
 from evaluation.pages.accounts import Accounts
 from evaluation.pages.desk import desk_of
 from evaluation.pages.render import moment
 from evaluation.pages.roles import ROLE_WORDS, Role
-from evaluation.pages.server import listener, serve, server_of
-from evaluation.scheme_file import read_scheme
+from evaluation.pages.server import HANGS_AFTER_S, listener, serve, server_of
+from evaluation.service import ready
 
 NameArgument = Annotated[str, typer.Argument(help="The user, e.g. zhang.wei. 用户名。")]
 PasswordFileOption = Annotated[
@@ -46,15 +49,27 @@ def add_page_verbs(cli: typer.Typer) -> None:
 
 def serve_pages(
     database: DatabaseOption,
-    scheme: SchemeOption,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one. 端口。")] = 8443,
-    host: Annotated[str, typer.Option(help="Where to listen, e.g. 0.0.0.0. 监听。")] = "127.0.0.1",
+    scheme: SchemeOption = None,
+    port: Annotated[
+        int,
+        typer.Option(min=0, max=65535, envvar="EVALUATION_PORT", help="0 takes a free one. 端口。"),
+    ] = 8443,
+    host: Annotated[
+        str, typer.Option(envvar="EVALUATION_HOST", help="Where to listen, e.g. 0.0.0.0. 监听。")
+    ] = "127.0.0.1",
     name: Annotated[
         list[str] | None,
-        typer.Option(help="A host name that people open it by, may be repeated. 访问域名。"),
+        typer.Option(
+            envvar="EVALUATION_NAME",
+            help="A host name that people open it by, may be repeated. 访问域名。",
+        ),
     ] = None,
-    tls_cert: Annotated[Path | None, typer.Option(help="Certificate, PEM. 证书。")] = None,
-    tls_key: Annotated[Path | None, typer.Option(help="Its key, PEM. 私钥。")] = None,
+    tls_cert: Annotated[
+        Path | None, typer.Option(envvar="EVALUATION_TLS_CERT", help="Certificate, PEM. 证书。")
+    ] = None,
+    tls_key: Annotated[
+        Path | None, typer.Option(envvar="EVALUATION_TLS_KEY", help="Its key, PEM. 私钥。")
+    ] = None,
     insecure_lab: Annotated[
         bool, typer.Option("--insecure-lab", help="Without TLS: labs only. 无加密，仅限实验。")
     ] = False,
@@ -65,17 +80,20 @@ def serve_pages(
     """
     tls = _tls(tls_cert, tls_key, insecure_lab=insecure_lab)
     log_to_stderr(logging.INFO)
-    rules = read_scheme(scheme)
+    rules = read_wanted_scheme(scheme)
     names = own_names() | {each.lower() for each in name or ()}
-    with closing(Database(database)) as db:
-        db.prepare()
-        if not Accounts(db, _now_ms).all():
-            OUT.print(
-                "nobody may log in yet 还没有用户: evaluation user add NAME --tenant T",
-                markup=False, highlight=False,
-            )  # fmt: skip
+    pulse = Pulse(hangs_after_s=HANGS_AFTER_S)
+    with closing(Database(database)) as db, closing(listener(host, port)) as listening:
         desk = desk_of(db, rules, _now_ms, secure=tls is not None)
-        serve(desk, server_of(desk, names, tls), listener(host, port))
+        server = server_of(desk, names, tls, partial(pulse.beat, "pages"))
+        # Nobody sets the event: until it serves, a signal ends the process as it ends any.
+        with ready(db, pulse, threading.Event()):
+            if not Accounts(db, _now_ms).all():
+                OUT.print(
+                    "nobody may log in yet 还没有用户: evaluation user add NAME --tenant T",
+                    markup=False, highlight=False,
+                )  # fmt: skip
+            serve(desk, server, listening)
 
 
 def add_user(

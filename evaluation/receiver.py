@@ -9,7 +9,7 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -58,10 +58,11 @@ class Receiver:
         tenant: str | None = None,
         limits: ReceiverLimits | None = None,
         rng: random.Random | None = None,
+        beat: Callable[[], None] = lambda: None,
     ) -> None:
-        """Prepare; `tenant` limits whose known streams are acked again."""
+        """Prepare; `tenant` limits whose known streams are acked again. `beat`: at every round."""
         self._store, self._broker, self._session = store, broker, session
-        self._tenant = tenant
+        self._tenant, self._beat = tenant, beat
         self._limits = limits or ReceiverLimits()
         rng = rng or random.Random()  # noqa: S311  jitter, not a secret
         self._broker_retry = Backoff(self._limits.retry_min_s, self._limits.retry_max_s, rng)
@@ -75,6 +76,7 @@ class Receiver:
     def run(self, stop: threading.Event) -> None:
         """Receive until `stop` is set. Neither a broker nor a database that is away ends it."""
         while not stop.is_set():
+            self._beat()
             try:
                 session = MqttSession(self._broker, self._session)
             except BrokerError as error:
@@ -107,6 +109,7 @@ class Receiver:
             self._repeat_after, self._was_forgotten = "", True
         try:
             while not stop.is_set() and session.ended is None:
+                self._beat()
                 limits = self._limits
                 taken = session.take(limits.messages_per_commit, limits.poll_s, limits.linger_s)
                 if taken:
@@ -137,6 +140,7 @@ class Receiver:
     ) -> Committed | None:
         """Return what was committed; None when the connection or the service ended first."""
         while session.ended is None:
+            self._beat()
             try:
                 committed = self._store.commit(readings, time.time_ns() // 1_000_000)
             except StoreError as error:

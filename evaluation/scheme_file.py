@@ -12,7 +12,7 @@ from edge.config_text import parse, read_text
 from edge.errors import ConfigError, Mistake, SettingError
 from evaluation.assessment.scheme import Goal, Indicator, Kind, Scheme, Section, SizeClass, Text
 
-EXAMPLE = "config/schemes/neutral-2026.yaml"
+EXAMPLE = "`evaluation scheme write FILE`"
 ALL = "all"
 MOST = 1e6
 SETTINGS: dict[Kind, dict[str, float]] = {

@@ -1,17 +1,17 @@
-"""A process as a service: its threads, its signals, and a database that is up later."""
+"""A process as a service: threads, signals, what systemd is told, a database that is up later."""
 
+import os
 import signal
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 import structlog
 
-from edge.adapters.mqtt_settings import MqttSettings
+from edge.adapters.watchdog_systemd import Watchdog
+from evaluation.chores import Pulse
 from evaluation.database import Database
 from evaluation.errors import StoreError
-from evaluation.mqtt_link import SessionSettings
-from evaluation.receiver import Receiver
-from evaluation.store import Store
 
 PREPARE_AGAIN_S = 2.0
 POLL_S = 0.2
@@ -22,25 +22,18 @@ Part = Callable[[threading.Event], None]
 _log = structlog.get_logger(__name__)
 
 
-def run_until_stopped(
-    db: Database, broker: MqttSettings, session: SessionSettings, tenant: str | None
-) -> None:
-    """Receive until SIGTERM or SIGINT. `tenant` limits whose known streams are acked again.
-
-    Raises BadInputError for a database of something else, StoreError for an unusable file.
-    """
-    run_parts(db, {"receiver": Receiver(Store(db), broker, session, tenant=tenant).run})
-
-
-def run_parts(db: Database, parts: Mapping[str, Part]) -> None:
+def run_parts(db: Database, parts: Mapping[str, Part], pulse: Pulse) -> None:
     """Run every part in a thread of its own until SIGTERM or SIGINT, or until one of them fails.
 
-    Raises what failed, BadInputError and StoreError as `run_until_stopped`.
+    Raises what failed, BadInputError for a database of something else, StoreError for an unusable
+    file.
     """
 
     def all_parts(stop: threading.Event) -> None:
         failures: list[Exception] = []
-        if _prepare(db, stop):
+        with ready(db, pulse, stop) as is_prepared:
+            if not is_prepared:
+                return
             threads = [_started(name, part, stop, failures) for name, part in parts.items()]
             for each in threads:
                 each.join()
@@ -48,6 +41,24 @@ def run_parts(db: Database, parts: Mapping[str, Part]) -> None:
             raise failures[0]
 
     until_stopped(all_parts)
+
+
+@contextmanager
+def ready(db: Database, pulse: Pulse, stop: threading.Event) -> Iterator[bool]:
+    """Make the tables; tell systemd ready, alive, stopping. Yields whether there are tables.
+
+    A server that is away is waited for and no reason to say that the start has failed. Raises
+    BadInputError and StoreError as `run_parts`.
+    """
+    is_prepared = _prepare(db)
+
+    def words() -> str:
+        return pulse.words() if is_prepared else "waiting for the database"
+
+    with Watchdog(pulse, words, os.environ):
+        while not is_prepared and not stop.wait(PREPARE_AGAIN_S):
+            is_prepared = _prepare(db)
+        yield is_prepared
 
 
 def until_stopped(work: Part) -> None:
@@ -93,16 +104,13 @@ def _started(
     return thread
 
 
-def _prepare(db: Database, stop: threading.Event) -> bool:
-    """Make the tables; a server that is not up yet is waited for."""
-    while not stop.is_set():
-        try:
-            db.prepare()
-        except StoreError as error:
-            if db.is_sqlite:
-                raise
-            _log.error("the database cannot be prepared; trying again", reason=str(error))
-            stop.wait(PREPARE_AGAIN_S)
-        else:
-            return True
-    return False
+def _prepare(db: Database) -> bool:
+    """Make the tables; return whether the server was there."""
+    try:
+        db.prepare()
+    except StoreError as error:
+        if db.is_sqlite:
+            raise
+        _log.error("the database cannot be prepared; trying again", reason=str(error))
+        return False
+    return True

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Annotated, BinaryIO
 
@@ -29,6 +30,7 @@ from evaluation.broker_options import (
     UserOption,
     broker_settings,
 )
+from evaluation.chores import Pulse
 from evaluation.database import Database
 from evaluation.fleet_verbs import add_fleet_verbs
 from evaluation.month_verbs import add_month_verbs
@@ -43,8 +45,9 @@ from evaluation.options import (
     zone_of,
 )
 from evaluation.page_verbs import add_page_verbs
-from evaluation.receiver import ack_of
-from evaluation.service import run_until_stopped
+from evaluation.receiver import Receiver, ack_of
+from evaluation.scheme_verbs import add_scheme_verbs
+from evaluation.service import run_parts
 from evaluation.store import Store
 from evaluation.token_verbs import add_token_verbs
 from evaluation.update_verbs import update_cli
@@ -63,6 +66,7 @@ add_month_verbs(cli)
 add_page_verbs(cli)
 add_token_verbs(cli)
 add_fleet_verbs(cli)
+add_scheme_verbs(cli)
 
 
 @cli.command()
@@ -80,7 +84,11 @@ def receive(
         str, typer.Option(help="Keep it: the broker holds back messages under it. 客户端标识。")
     ] = DEFAULT_CLIENT,
     share: Annotated[
-        str | None, typer.Option(help="Share the work in this group; own --client-id. 共享组。")
+        str | None,
+        typer.Option(
+            envvar="EVALUATION_SHARE",
+            help="Share the work in this group; own --client-id. 共享组。",
+        ),
     ] = None,
     session_days: Annotated[
         float, typer.Option(min=0.01, max=365, help="How long it holds them back. 会话保留天数。")
@@ -101,7 +109,10 @@ def receive(
         client_id, _filters(tenant, share), round(session_days * DAY_S), RECEIVE_MAXIMUM
     )
     with closing(Database(database)) as db:
-        run_until_stopped(db, settings, session, tenant)
+        pulse = Pulse()
+        beat = partial(pulse.beat, "receiver")
+        receiver = Receiver(Store(db), settings, session, tenant=tenant, beat=beat)
+        run_parts(db, {"receiver": receiver.run}, pulse)
 
 
 @cli.command()

@@ -69,10 +69,9 @@ def main() -> int:
     for each in wrong:
         CONSOLE.print(f"NOT as it should be: {each}", style="bold red", highlight=False)
     if options.serve is not None:
-        _serve(database, options.serve)
-    else:
-        CONSOLE.print("look at it in a browser 在浏览器里看：scripts/demo --city --serve 8600")
-    return 1 if wrong else 0
+        return _serve(database, options.serve) or bool(wrong)
+    CONSOLE.print("look at it in a browser 在浏览器里看：scripts/demo --city --serve 8600")
+    return bool(wrong)
 
 
 def _sent(centre: Centre, month: Month) -> list[Sent]:
@@ -141,8 +140,8 @@ def _report(month: str, database: str) -> Report:
     return found
 
 
-def _serve(database: str, port: int) -> None:
-    """Show the pages until Ctrl-C, to a user who is made for it."""
+def _serve(database: str, port: int) -> int:
+    """Show the pages until Ctrl-C, to a user who is made for it; return their exit code."""
     word = OUT / "password.txt"
     word.touch(mode=0o600)
     word.write_text(secrets.token_urlsafe(12), encoding="utf-8")
@@ -153,12 +152,15 @@ def _serve(database: str, port: int) -> None:
     )  # fmt: skip
     CONSOLE.print(
         f"http://127.0.0.1:{port}  用户 user {user}  密码 password {word.read_text()}",
-        highlight=False,
-    )
+        highlight=False, soft_wrap=True,
+    )  # fmt: skip
     options = ("--database", database, "--scheme", str(SCHEME), "--port", str(port))
     command = [sys.executable, "-m", "evaluation", "serve", *options, "--insecure-lab"]
-    with suppress(KeyboardInterrupt):
-        subprocess.run(command, check=True)
+    with subprocess.Popen(command) as pages:
+        while True:
+            # They have the Ctrl-C too and end by it; subprocess.run would kill them on the way.
+            with suppress(KeyboardInterrupt):
+                return pages.wait()
 
 
 def _tell(found: Report, centres: Sequence[Centre]) -> None:

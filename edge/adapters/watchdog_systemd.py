@@ -9,13 +9,13 @@ process ends itself as systemd would end it, to be started anew.
 import os
 import socket
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 import structlog
 
-from edge.heartbeats import Heartbeats, Part
+from edge.heartbeats import Silence
 
 STATUS_EVERY_S = 30.0
 """Where systemd wants no watchdog."""
@@ -23,11 +23,19 @@ STATUS_EVERY_S = 30.0
 _log = structlog.get_logger(__name__)
 
 
+class Beats(Protocol):
+    """Who knows which parts of the service move, such as `edge.heartbeats.Heartbeats`."""
+
+    def silent(self) -> Sequence[Silence]:
+        """Return what hangs; called every half of the watchdog's time."""
+        ...
+
+
 class Watchdog:
     """Tells systemd while every part moves. As a context: from READY=1 to STOPPING=1."""
 
     def __init__(
-        self, beats: Heartbeats, words: Callable[[], str], environment: Mapping[str, str]
+        self, beats: Beats, words: Callable[[], str], environment: Mapping[str, str]
     ) -> None:
         """Read what systemd wants from the environment of the process.
 
@@ -39,7 +47,7 @@ class Watchdog:
         self._ends_itself = not self._address and "WATCHDOG_USEC" in environment
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
-        self._hanging: set[Part] = set()
+        self._hanging: set[str] = set()
 
     def __enter__(self) -> Self:
         """Say that the service is ready, and go on in a thread of its own."""

@@ -3,6 +3,7 @@
 import signal
 import socket
 import ssl
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
@@ -17,6 +18,8 @@ from evaluation.pages.desk import Desk
 REQUEST_S = 120.0
 """A request, its answer and the wait for the next one; a file over a slow line takes a while."""
 MOST_AT_ONCE = 64
+BEAT_S = 15
+HANGS_AFTER_S = 120.0
 _log = structlog.get_logger(__name__)
 
 
@@ -40,9 +43,19 @@ def listener(host: str, port: int) -> socket.socket:
 
 
 def server_of(
-    desk: Desk, names: frozenset[str], tls: tuple[Path, Path] | None = None
+    desk: Desk,
+    names: frozenset[str],
+    tls: tuple[Path, Path] | None = None,
+    beat: Callable[[], None] = lambda: None,
 ) -> uvicorn.Server:
-    """Return a server that does not run yet. tls: certificate and key. Raises BadInputError."""
+    """Return a server that does not run yet. Raises BadInputError.
+
+    tls: certificate and key. beat: called while the loop goes round that answers requests.
+    """
+
+    async def alive() -> None:
+        beat()
+
     settings = uvicorn.Config(
         build_app(desk, names),
         http=_Connection,
@@ -58,6 +71,8 @@ def server_of(
         timeout_graceful_shutdown=5,
         limit_concurrency=MOST_AT_ONCE,
         h11_max_incomplete_event_size=16 * 1024,
+        callback_notify=alive,
+        timeout_notify=BEAT_S,
         ssl_certfile=tls and tls[0],
         ssl_keyfile=tls and tls[1],
     )

@@ -11,7 +11,7 @@ source_hash() {
     cd "$ROOT" || exit
     { find edge evaluation model_export models -type f ! -name '*.pyc' ! -path '*/.work/*' -print0 \
         | LC_ALL=C sort -z | xargs -0 sha256sum
-      sha256sum config/lobby.example.yaml pyproject.toml requirements.lock README.md LICENSE NOTICE
+      sha256sum config/lobby.example.yaml config/schemes/neutral-2026.yaml pyproject.toml requirements.lock README.md LICENSE NOTICE
     } | sha256sum | cut -c1-16
   )
 }

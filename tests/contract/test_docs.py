@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 
 from edge import cli
 from edge.config import load
+from evaluation import verbs
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 
@@ -28,6 +29,7 @@ EVERY_PAGE = [Path("README.md"), *sorted(Path("docs").glob("*.md"))]
 WILDCARD = "…"
 SHORTEST_BYTES = 4  # ": " says nothing, 正常 does
 _BEFORE = re.compile(r"^(?:sudo (?:-u \S+ )?|ssh (?:-t )?\S+ )*")
+PROGRAMS = {"lobbycount": cli.cli, "evaluation": verbs.cli}
 
 
 def templates_in(source):
@@ -83,7 +85,7 @@ def test_a_message_that_nothing_says_is_found_out():
 
 
 def commands_in(path):
-    """The command lines of `lobbycount` in a page, in its code blocks and in its sentences."""
+    """The command lines of our programs in a page, in its code blocks and in its sentences."""
     text = path.read_text("utf-8")
     blocks = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
     lines = [line for block in blocks for line in re.sub(r"\\\n", " ", block).splitlines()]
@@ -91,14 +93,14 @@ def commands_in(path):
     lines += [" ".join(code.split()) for code in re.findall(r"`([^`]+)`", prose)]
     for line in lines:
         command = _BEFORE.sub("", line.partition("  #")[0].strip())
-        if re.match(r"(?:\S*/)?lobbycount(?:\s|$)", command):
+        if re.match(rf"(?:\S*/)?(?:{'|'.join(PROGRAMS)})(?:\s|$)", command):
             yield command
 
 
 def problem_of(command):
     """What is wrong with a command line by `--help`: an unknown verb or option."""
-    words = shlex.split(command)[1:]
-    here = typer.main.get_command(cli.cli)
+    program, *words = shlex.split(command)
+    here = typer.main.get_command(PROGRAMS[program.rpartition("/")[2]])
     while names := getattr(here, "commands", None):
         name = words.pop(0) if words else "…"
         if name == "…" or "|" in words:
@@ -128,6 +130,8 @@ def test_a_command_that_is_none_is_found_out():
     assert "no healt" in problem_of("lobbycount healt")
     assert "no --jason" in problem_of("lobbycount health --jason")
     assert "no sped" in problem_of("lobbycount doctor sped")
+    assert problem_of("evaluation scheme write scheme.yaml") is None
+    assert "no --schema" in problem_of("evaluation report 2026-01 --schema x")
 
 
 def test_every_setting_shown_to_operators_can_be_used(tmp_path):

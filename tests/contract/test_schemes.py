@@ -105,7 +105,7 @@ def test_a_broken_scheme_is_explained_by_line_in_both_languages(right, broken, s
         node = node[key]
     assert mistake.line == line + 1
     assert str(mistake).startswith(f"{path}:{line + 1}: {setting}")
-    assert re.search(r"e\.g\. |see config/schemes/|must be '", mistake.en), mistake.en
+    assert re.search(r"e\.g\. |see `evaluation scheme write|must be '", mistake.en), mistake.en
     assert HAN.search(mistake.zh)
 
 

@@ -81,15 +81,15 @@ class DebianRoot:
         return self.run("bash", "-c", line, "bash", *command, **how)
 
     @contextmanager
-    def booted(self, source):
+    def booted(self, source, *more):
         """Boot its systemd, with the source tree at SOURCE; yields what runs a command in there.
 
-        Raise PowerCutError in it to cut the power.
+        more: options of systemd-nspawn. Raise PowerCutError in it to cut the power.
         """
         options = ["-b", "-q", "--register=no", "--keep-unit", "--resolv-conf=off"]
         bind = f"--bind-ro={Path(source).absolute()}:{SOURCE}"
         nspawn = subprocess.Popen(
-            ["systemd-nspawn", "-D", str(self.folder), *options, bind],
+            ["systemd-nspawn", "-D", str(self.folder), *options, *more, bind],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
