@@ -189,8 +189,9 @@ def _checked(url: str) -> URL:
 def _engine(url: URL, *, is_sqlite: bool) -> Engine:
     if not is_sqlite:
         engine = create_engine(
-            url, connect_args=_POSTGRES_CONNECT, isolation_level="READ COMMITTED"
-        )
+            url, connect_args=_POSTGRES_CONNECT, isolation_level="READ COMMITTED",
+            pool_pre_ping=True,  # else the first to come after a restart finds a dead connection
+        )  # fmt: skip
         event.listen(engine, "connect", _set_up_postgres)
         return engine
     engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S})

@@ -13,7 +13,7 @@ import typer
 from rich.table import Table
 
 from edge.errors import BadInputError
-from edge.setup_page.guard import own_names
+from edge.setup_page.hosts import own_names
 from edge.terminal import OUT, log_to_stderr
 from evaluation.chores import Pulse
 from evaluation.database import Database

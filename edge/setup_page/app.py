@@ -14,7 +14,8 @@ from edge.setup_page.device import Device
 from edge.setup_page.doctor_api import DoctorApi
 from edge.setup_page.door import Door
 from edge.setup_page.drawings_api import DrawingsApi
-from edge.setup_page.guard import Guard, own_names
+from edge.setup_page.guard import Guard
+from edge.setup_page.hosts import own_names
 from edge.setup_page.login import Logins
 from edge.setup_page.login_api import LoginApi
 from edge.setup_page.public_pages import public_pages

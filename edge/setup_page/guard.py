@@ -1,16 +1,14 @@
 """The gate of the page, before anything of it runs: host, origin, size; headers on the way out."""
 
-import socket
 from collections.abc import Mapping
-from ipaddress import ip_address
 from typing import Any
-from urllib.parse import urlsplit
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from edge.setup_page.answers import HEADERS, Refusal, refused
 from edge.setup_page.audit_log import AuditLog
+from edge.setup_page.hosts import headers_of, is_known
 
 MOST_BODY_BYTES = 64 * 1024
 _CHANGES = {"POST", "PUT", "PATCH", "DELETE"}
@@ -19,17 +17,11 @@ _METHODS = {"GET", "HEAD", *_CHANGES}
 _log = structlog.get_logger(__name__)
 
 
-def own_names() -> frozenset[str]:
-    """Return the names under which this machine may be asked for, beside its addresses."""
-    host = socket.gethostname().partition(".")[0].lower()
-    return frozenset({"localhost", f"{host}.local"})
-
-
 class Guard:
     """ASGI middleware: what it lets through has a known host, no foreign origin, a small body."""
 
     def __init__(self, app: ASGIApp, audit: AuditLog, names: frozenset[str]) -> None:
-        """names: see `own_names`; addresses are always allowed."""
+        """names: see `hosts.own_names`; addresses are always allowed."""
         self._app, self._audit, self._names = app, audit, names
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -50,11 +42,11 @@ class Guard:
                 await refused(Refusal(500))(scope, receive, answered.send)
 
     def _check(self, scope: Scope) -> None:
-        headers = _headers(scope)
+        headers = headers_of(scope)
         if scope["method"] not in _METHODS:
             raise Refusal(405, result="method")
         hosts = headers.get("host", [])
-        if len(hosts) != 1 or not self._knows(hosts[0]):
+        if len(hosts) != 1 or not is_known(hosts[0], self._names):
             raise Refusal(421, result="foreign host")
         if scope["method"] in _CHANGES:
             if headers.get("origin") != [f"{scope['scheme']}://{hosts[0]}"]:
@@ -62,23 +54,6 @@ class Guard:
                               result="foreign origin")  # fmt: skip
             if headers.get("sec-fetch-site", ["same-origin"]) != ["same-origin"]:
                 raise Refusal(403, result="foreign origin")
-
-    def _knows(self, host: str) -> bool:
-        """Whether a Host header names this machine: a name of others could be rebound to it."""
-        try:
-            name = urlsplit(f"//{host}").hostname or ""
-            _ = urlsplit(f"//{host}").port
-        except ValueError:
-            return False
-        if not host or any(c in host for c in "/@?#\\ \t,;"):
-            return False
-        if name in self._names:
-            return True
-        try:
-            ip_address(name)
-        except ValueError:
-            return False
-        return True
 
 
 class _Answer:
@@ -104,16 +79,9 @@ def client_of(scope: Mapping[str, Any]) -> str:
     return str(client[0]) if client else "?"
 
 
-def _headers(scope: Scope) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for name, value in scope["headers"]:
-        found.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
-    return found
-
-
 async def _whole_body(scope: Scope, receive: Receive) -> bytes:
     """Read the body, however it is sent. Raises Refusal when it is too large."""
-    for value in _headers(scope).get("content-length", []):
+    for value in headers_of(scope).get("content-length", []):
         if not value.isdecimal() or int(value[:12]) > MOST_BODY_BYTES:
             raise Refusal(413, result="too large", headers={"connection": "close"})
     parts: list[bytes] = []

@@ -1,12 +1,10 @@
 """The gate before every page: host and origin; the headers of every answer."""
 
-from ipaddress import ip_address
-from urllib.parse import urlsplit
-
 import structlog
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from edge.setup_page.hosts import headers_of, is_known
 from evaluation.pages.refusal import Refusal
 from evaluation.pages.system_answers import is_of_systems, refused
 
@@ -67,9 +65,9 @@ class Guard:
     def _check(self, scope: Scope) -> None:
         if scope["method"] not in _METHODS:
             raise Refusal(405)
-        headers = _headers(scope)
+        headers = headers_of(scope)
         hosts = headers.get("host", [])
-        if len(hosts) != 1 or not self._knows(hosts[0]):
+        if len(hosts) != 1 or not is_known(hosts[0], self._names):
             raise Refusal(421)
         # For systems no cookie counts: a foreign page that sends a browser there gains nothing.
         if scope["method"] == "POST" and not is_of_systems(scope["path"]):
@@ -79,32 +77,8 @@ class Guard:
             if headers.get("sec-fetch-site", ["same-origin"]) != ["same-origin"]:
                 raise Refusal(403, "来源不符", "The request comes from another page")
 
-    def _knows(self, host: str) -> bool:
-        """Whether a Host header names this machine: a name of others could be rebound to it."""
-        try:
-            name = urlsplit(f"//{host}").hostname or ""
-            _ = urlsplit(f"//{host}").port
-        except ValueError:
-            return False
-        if not name or any(c in host for c in "/@?#\\ \t,;"):
-            return False
-        if name in self._names:
-            return True
-        try:
-            ip_address(name)
-        except ValueError:
-            return False
-        return True
-
 
 def _plainly(refusal: Refusal, scope: Scope) -> Response:
     if is_of_systems(scope["path"]):
         return refused(refusal)
     return PlainTextResponse(f"{refusal.zh}\n{refusal.en}\n", refusal.status_code, refusal.headers)
-
-
-def _headers(scope: Scope) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for name, value in scope["headers"]:
-        found.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
-    return found

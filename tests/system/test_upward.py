@@ -161,7 +161,6 @@ def test_a_province_makes_the_reports_that_its_cities_make(places):
 
     # What changes in a city follows: late records, and the month that is closed, and closed again.
     late = cities["wuhu"]
-    province.database.close()
     province.lab.kill()  # what it has not taken yet waits in the city
     for week, reason in ((1, ""), (2, "a late device")):
         late.receive("wuhu", week, 8)
