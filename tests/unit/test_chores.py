@@ -62,9 +62,8 @@ def test_a_heartbeat_says_what_was_done_since_the_last():
     assert "states" not in line
 
 
-def test_a_part_that_hangs_is_named(monkeypatch):
-    pulse = Pulse()
+def test_a_part_that_hangs_is_named():
+    pulse = Pulse(hangs_after_s=-1.0)
     pulse.beat("alerts")
     pulse.beat("days")
-    monkeypatch.setattr(chores, "HANGS_AFTER_S", -1.0)
     assert [each["part"] for each in beaten(pulse)[1:]] == ["alerts", "days"]
