@@ -66,7 +66,9 @@ class Pulse:
             self._sums.clear()
         _log.info("watching", rounds_s_ago=ages, **did)
         for each in self.silent():
-            _log.error("a part hangs; restart the service", part=each.part, for_s=round(each.for_s, 1))
+            _log.error(
+                "a part hangs; restart the service", part=each.part, for_s=round(each.for_s, 1)
+            )
 
     def _ages_s(self) -> dict[str, float]:
         now = time.monotonic()
