@@ -49,6 +49,8 @@ class Fleet:
     def run(self) -> Report:
         """Run, and compare what came of it. Raises RuntimeError when a process is gone."""
         signal.signal(signal.SIGTERM, self._terminated)
+        # Threads that numpy began before the mask do not block it, and may get it instead.
+        signal.signal(signal.SIGINT, self._terminated)
         try:
             try:
                 self._connect()
